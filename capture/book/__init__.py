@@ -1,0 +1,1 @@
+"""One book: its sides, its checksum, and what entries do to it."""

@@ -1,0 +1,178 @@
+"""One symbol's book under one subscription: entries applied, cut to depth, compared with the venue's checksum.
+
+Layer: book. Knows decoded entries, no fields and no session.
+Source: venue reference 4.8, rule by rule, and section 5; design section 6 for the invariants.
+Left to others: what to do about a mismatch (`subscriber`), rows (`feed`).
+"""
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from capture.book.checksum import CHECKSUM_LEVELS, book_checksum
+from capture.book.levels import BookSide, PriceLevel
+from capture.columns import Action, Side, Verdict
+from capture.market.decoder import TRADE, UPDATE_CHANGE, UPDATE_DELETE, UPDATE_NEW, Decoded, Entry
+from capture.market.instruments import Instrument
+
+# Such integers are scaled otherwise than the book's: the message is kept as rows, but never applied.
+_BEYOND: Final = "a value has more decimals than the instrument's precision"
+_ACTIONS: Final = {UPDATE_NEW: Action.NEW, UPDATE_CHANGE: Action.CHANGE}
+
+
+class BookState(Enum):
+    """How far a book can be believed."""
+
+    AWAITING_SNAPSHOT = "awaiting snapshot"  # Refreshes are not applied before it.
+    LIVE = "live"
+    SUSPECT = "suspect"  # Wrong, or possibly so, until a new snapshot.
+
+
+class Change(NamedTuple):
+    """What one entry, or the cut after the message, did to one level.
+
+    entry_index: the entry's place in its message, -1 for a cut.
+    size: what the level holds now; remaining_size: what an evicted level still holds out of sight, else None.
+    """
+
+    entry_index: int
+    side: Side | None
+    action: Action
+    price: int
+    size: int
+    price_scale: int
+    size_scale: int
+    entry_ms: int | None
+    remaining_size: int | None
+
+
+class Applied(NamedTuple):
+    """What one message did.
+
+    violations: the invariants that it broke, in words; empty when all hold.
+    """
+
+    changes: list[Change]
+    verdict: Verdict
+    computed: int | None
+    violations: list[str]
+
+
+class Book:
+    """A book; apply snapshots and refreshes in the order of their MsgSeqNum(34).
+
+    depth: levels kept a side. A book of fewer than ten levels a side by subscription cannot be verified.
+    """
+
+    __slots__ = ("_sides", "bids", "depth", "instrument", "offers", "proven", "state")
+
+    def __init__(self, instrument: Instrument, depth: int) -> None:
+        self.instrument = instrument
+        self.depth = depth
+        self.bids, self.offers = BookSide(Side.BID), BookSide(Side.OFFER)
+        self._sides = (self.bids, self.offers)
+        self.state = BookState.AWAITING_SNAPSHOT
+        self.proven = False  # The last checksum due agreed, and nothing came after it that could not be checked.
+
+    def suspect(self) -> None:
+        """Believe it no more until the next snapshot; one that never had a snapshot goes on waiting."""
+        self.proven = False
+        if self.state is BookState.LIVE:
+            self.state = BookState.SUSPECT
+
+    def checksum(self) -> int:
+        """Return the CRC32 of the book as it stands."""
+        return book_checksum(self.offers.best(CHECKSUM_LEVELS), self.bids.best(CHECKSUM_LEVELS))
+
+    def snapshot(self, decoded: Decoded) -> Applied:
+        """Replace the whole book; an empty snapshot clears it, and refreshes may follow."""
+        self.bids.clear()
+        self.offers.clear()
+        self.state = BookState.LIVE
+        self.proven = False
+        changes: list[Change] = []
+        violations: list[str] = []
+        if decoded.beyond_precision:
+            self.state = BookState.SUSPECT
+            changes = [
+                _change(index, entry, Action.SNAPSHOT, entry.size, None) for index, entry in enumerate(decoded.entries)
+            ]
+            return Applied(changes, Verdict.UNVERIFIED, None, [_BEYOND])
+        for index, entry in enumerate(decoded.entries):
+            if entry.size and self._sides[entry.entry_type].set(entry.price, entry.size):
+                violations.append(f"level {entry.price} twice in a snapshot")
+            changes.append(_change(index, entry, Action.SNAPSHOT, entry.size, None))
+        if not changes:
+            instrument = self.instrument
+            scales = (instrument.price_precision, instrument.size_precision)
+            changes.append(Change(0, None, Action.CLEAR, 0, 0, *scales, None, None))
+        return self._finish(decoded, changes, violations)
+
+    def refresh(self, decoded: Decoded) -> Applied:
+        """Apply the book entries of an incremental refresh in order, then cut to depth, then verify.
+
+        Before a snapshot, or on a suspect book, nothing is applied: the changes say what the venue sent.
+        """
+        if decoded.beyond_precision:
+            self.suspect()
+        apply = self.state is BookState.LIVE
+        changes: list[Change] = []
+        violations: list[str] = []
+        for index, entry in enumerate(decoded.entries):
+            if entry.entry_type != TRADE:
+                changes.append(self._entry(index, entry, violations, apply=apply))
+        if not changes:
+            return Applied(changes, Verdict.NOT_DUE, None, violations)
+        if not apply:
+            return Applied(changes, Verdict.UNVERIFIED, None, [_BEYOND] if decoded.beyond_precision else [])
+        return self._finish(decoded, changes, violations)
+
+    def _entry(self, index: int, entry: Entry, violations: list[str], *, apply: bool) -> Change:
+        side = self._sides[entry.entry_type]
+        if entry.update == UPDATE_DELETE:
+            if apply and not side.remove(entry.price) and not self._may_be_out_of_sight(side, entry):
+                violations.append(f"delete of a level not held: {entry.price}")
+            if entry.size:
+                return _change(index, entry, Action.EVICT, 0, entry.size)
+            return _change(index, entry, Action.DELETE, 0, None)
+        if apply:
+            if entry.size:
+                side.set(entry.price, entry.size)
+            else:
+                side.remove(entry.price)
+        return _change(index, entry, _ACTIONS[entry.update], entry.size, None)
+
+    def _may_be_out_of_sight(self, side: BookSide, entry: Entry) -> bool:
+        """Return whether an unknown delete is innocent: of a level that was cut here, or told to be out of depth."""
+        return bool(entry.size) or (len(side) >= self.depth and side.is_beyond_worst(entry.price))
+
+    def _finish(self, decoded: Decoded, changes: list[Change], violations: list[str]) -> Applied:
+        for side, kind in ((self.bids, Side.BID), (self.offers, Side.OFFER)):
+            changes.extend(self._cut_row(kind, level) for level in side.cut(self.depth))
+        self._check_steps(decoded, violations)
+        bid, offer = self.bids.best_price(), self.offers.best_price()
+        if bid is not None and offer is not None and bid >= offer:
+            violations.append(f"crossed: bid {bid}, offer {offer}")
+        if decoded.checksum is None or self.depth < CHECKSUM_LEVELS:
+            self.proven = False
+            return Applied(changes, Verdict.UNVERIFIED, None, violations)
+        computed = self.checksum()
+        self.proven = computed == decoded.checksum
+        return Applied(changes, Verdict.VERIFIED if self.proven else Verdict.MISMATCH, computed, violations)
+
+    def _check_steps(self, decoded: Decoded, violations: list[str]) -> None:
+        tick, lot = self.instrument.tick, self.instrument.lot
+        for entry in decoded.entries:
+            if tick and entry.price % tick:
+                violations.append(f"price {entry.price} is no multiple of the tick {tick}")
+            if lot and entry.size % lot:
+                violations.append(f"size {entry.size} is no multiple of the lot {lot}")
+
+    def _cut_row(self, side: Side, level: PriceLevel) -> Change:
+        scales = (self.instrument.price_precision, self.instrument.size_precision)
+        return Change(-1, side, Action.EVICT, level.price, 0, *scales, None, level.size)
+
+
+def _change(index: int, entry: Entry, action: Action, size: int, remaining_size: int | None) -> Change:
+    side = Side.OFFER if entry.entry_type else Side.BID
+    scales = (entry.price_scale, entry.size_scale)
+    return Change(index, side, action, entry.price, size, *scales, entry.entry_ms, remaining_size)

@@ -1,0 +1,29 @@
+"""CRC32 checksum over the top of a book.
+
+Layer: book. Knows no wire, no clock, no file.
+Source: venue guide "Book checksum (FIX)", ChecksumOrderBook(5041); venue reference section 5.
+Left to others: comparing with the received value and resubscribing (`book.book`, `subscriber`).
+"""
+
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+CHECKSUM_LEVELS: Final = 10  # Fixed by the venue, whatever the depth subscribed.
+
+
+def book_checksum(offers: Sequence[tuple[int, int]], bids: Sequence[tuple[int, int]]) -> int:
+    """Return the CRC32 of the ten best price levels of each side, offers first.
+
+    Shapes: (price, size) pairs, best price first on both sides; levels past the tenth are ignored, a short side is
+        taken whole.
+    Units: price and size as integers scaled by the instrument's precisions, so their decimal digits already are the
+        venue's "format to precision, drop the point, drop leading zeros".
+    Errors: AssertionError if a side is not strictly sorted; that is our bug, never the venue's.
+    Source: venue guide "Book checksum (FIX)"; reproduces its published vectors.
+    """
+    offers, bids = offers[:CHECKSUM_LEVELS], bids[:CHECKSUM_LEVELS]
+    assert all(a[0] < b[0] for a, b in pairwise(offers)), "offers not ascending"
+    assert all(a[0] > b[0] for a, b in pairwise(bids)), "bids not descending"
+    return zlib.crc32("".join([f"{price}{size}" for price, size in (*offers, *bids)]).encode("ascii"))

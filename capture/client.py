@@ -1,0 +1,351 @@
+"""Sockets, TLS and timers of the recorder's side.
+
+Layer: above the core. Owns the transport and the clocks, and no protocol rule.
+Source: design section 3; venue reference 1.3 for TLS and name resolution.
+
+Whatever is read goes to the journal first and to the feed second; whatever is to be sent, likewise before it goes out.
+"""
+
+import asyncio
+import logging
+import random
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+import uvloop
+
+from capture import clock
+from capture.clock import Now
+from capture.errors import (
+    CertificateRefused,
+    LogonRefused,
+    ProtocolFailed,
+    SettingInvalid,
+    VenueError,
+    VenueUnavailable,
+)
+from capture.feed import Feed
+from capture.session.states import ESTABLISHED, State
+from capture.sinks import Connection, Journal
+from capture.subscriber import Subscriber
+
+READ_BYTES: Final = 256 * 1024
+CONNECT_TIME_S: Final = 15.0
+HANDSHAKE_TIME_S: Final = 10.0
+CLOSE_TIME_S: Final = 12.0  # A little more than the session's own limit for a Logout.
+TICK_S: Final = 0.1
+RETRY_S_FIRST: Final = 1.0
+RETRY_S_LIMIT: Final = 30.0
+LOGON_REFUSED_RETRY_S: Final = 60.0  # A refused Logon, repeated, can lock the account out.
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to connect. server_name: what the certificate must prove, usually the host."""
+
+    host: str
+    port: int
+    server_name: str
+    ca_file: Path | None
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return a client context: TLS 1.3, certificate and name verified. Errors: SettingInvalid."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingInvalid(where="venue.ca_file", received=ca_file, allowed=f"a PEM file ({error})") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
+class _Transport(asyncio.BufferedProtocol):
+    """Hands reads to the client without a copy in between."""
+
+    def __init__(self, client: "Client", endpoint: Endpoint) -> None:
+        self.client = client
+        self.endpoint = endpoint
+        self.closed = asyncio.get_running_loop().create_future()
+        self.transport: asyncio.Transport | None = None
+        self._buffer = bytearray(READ_BYTES)
+        self._view = memoryview(self._buffer)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop registers no such class.
+        self.client.connection_made(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.client.received(bytes(self._view[:nbytes]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.client.connection_lost(exc)
+        if not self.closed.done():
+            self.closed.set_result(exc)
+
+
+class Client:
+    """Keeps one session connected until it is stopped.
+
+    on_failure: called with what ended each connection and the delay before the next.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        feed: Feed,
+        subscriber: Subscriber,
+        journal: Journal,
+        *,
+        on_failure: Callable[[str, float], None] | None = None,
+        read_clock: Callable[[], Now] = clock.read,
+    ) -> None:
+        self.endpoint = endpoint
+        self.feed, self.subscriber, self.journal = feed, subscriber, journal
+        self.session = feed.session
+        self.connections = 0
+        self.logged_on_once = False
+        self._on_failure = on_failure
+        self._read_clock = read_clock
+        self._link: _Transport | None = None
+        self._stopping = asyncio.Event()
+        self._connecting: asyncio.Task[_Transport] | None = None
+        self._fatal: BaseException | None = None
+        self._refusal = ""
+
+    async def run(self) -> None:
+        """Stay connected until `stop`.
+
+        Errors: VenueError where the first logon of the run fails, for then a person is waiting for the answer; later
+        failures are tried again. OSError of the journal ends it at once: nothing may go on unjournalled.
+        """
+        context = tls_context(self.endpoint.ca_file)
+        delay_s = RETRY_S_FIRST
+        while not self._stopping.is_set():
+            logged_on_before = self.logged_on_once
+            self._refusal = ""
+            try:
+                await self._connect(context)
+                self._raise_refusal()
+            except VenueError as error:
+                if not logged_on_before:
+                    raise
+                if isinstance(error, LogonRefused):
+                    delay_s = LOGON_REFUSED_RETRY_S
+                self._refusal = str(error)
+            if self._fatal is not None:
+                raise self._fatal
+            if self._stopping.is_set():
+                return
+            if self.logged_on_once and not self._refusal:
+                delay_s = RETRY_S_FIRST
+            await self._pause(delay_s)
+            delay_s = min(delay_s * 2, RETRY_S_LIMIT)
+
+    def stop(self) -> None:
+        """Log out, then end `run`."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self.session.log_out("")
+        self._act(self._read_clock())
+        if self._connecting is not None:
+            self._connecting.cancel()
+        asyncio.get_running_loop().call_later(CLOSE_TIME_S, self._abort, "our Logout was not answered")
+
+    # The transport calls these.
+
+    def connection_made(self, link: _Transport) -> None:
+        """Begin the session on a connection whose certificate is proven."""
+        assert link.transport is not None
+        now = self._read_clock()
+        self._link = link
+        self.connections += 1
+        local, peer = link.transport.get_extra_info("sockname"), link.transport.get_extra_info("peername")
+        cipher = link.transport.get_extra_info("cipher") or ("", "", 0)
+        connection = Connection(
+            host=link.endpoint.host,
+            local_address=local[0],
+            local_port=local[1],
+            peer_address=peer[0],
+            peer_port=peer[1],
+            sender_comp_id=self.session.settings.sender.decode(),
+            target_comp_id=self.session.settings.target.decode(),
+            tls=f"{cipher[1]} {cipher[0]}",
+        )
+        with _EndingOnFailure(self):
+            self.journal.opened(now.wall_ns, connection)
+            self.feed.opened(now.wall_ns, now.mono_ns, connection)
+            self._act(now)
+            self._schedule_tick()
+
+    def received(self, data: bytes) -> None:
+        """Journal one read, then interpret it."""
+        now = self._read_clock()
+        with _EndingOnFailure(self):
+            for position, piece in self.journal.received(now.wall_ns, data):
+                self.feed.received(now.wall_ns, now.mono_ns, piece, position)
+            self._act(now)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Take note of the end of the connection."""
+        now = self._read_clock()
+        self._link = None
+        if self._fatal is not None:
+            return
+        reason = self.session.close_reason or (str(error) if error is not None else "closed by the venue")
+        if not self.logged_on_once and not self._refusal:
+            self._refusal = self._first_refusal(reason)
+        with _EndingOnFailure(self):
+            self.journal.closed(now.wall_ns, reason, reset=isinstance(error, ConnectionError))
+            self.feed.closed(now.wall_ns, reason)
+            self.subscriber.handle(self.feed.take_findings(), now.wall_ns, now.mono_ns)
+        log.info("disconnected: %s", reason)
+
+    # Helpers.
+
+    def _act(self, now: Now) -> None:
+        """Decide upon what was found, send what is due, close where the session is over."""
+        while findings := self.feed.take_findings():
+            self.subscriber.handle(findings, now.wall_ns, now.mono_ns)
+            self._flush(now)
+        self._flush(now)
+        if self.session.state in ESTABLISHED:
+            self.logged_on_once = True
+        if self.session.close_reason is not None and self._link is not None and self._link.transport is not None:
+            self._link.transport.close()
+
+    def _flush(self, now: Now) -> None:
+        transport = self._link.transport if self._link is not None else None
+        while transport is not None and (frame := self.session.next_frame(now.wall_ns)) is not None:
+            self.journal.sent(now.wall_ns, frame)
+            transport.write(frame)
+            self.feed.sent(now.wall_ns, now.mono_ns, frame)
+
+    def _schedule_tick(self) -> None:
+        asyncio.get_running_loop().call_later(TICK_S, self._tick, self._link)
+
+    def _tick(self, link: _Transport | None) -> None:
+        if link is None or link is not self._link:
+            return
+        now = self._read_clock()
+        with _EndingOnFailure(self):
+            self.session.tick(now.mono_ns)
+            self.subscriber.tick(now.mono_ns)
+            self._act(now)
+        self._schedule_tick()
+
+    def fail(self, error: BaseException) -> None:
+        """End the run with an error of ours or of the journal's."""
+        if self._fatal is None:
+            self._fatal = error
+        self._stopping.set()
+        self._abort("failed")
+
+    def _abort(self, reason: str) -> None:
+        if self._link is not None and self._link.transport is not None:
+            self.session.close_reason = self.session.close_reason or reason
+            self._link.transport.abort()
+
+    def _first_refusal(self, reason: str) -> str:
+        if self.session.state in {State.LOGON_SENT, State.CONNECTED} and self.session.close_reason is None:
+            return (
+                f"{self.endpoint.host}:{self.endpoint.port} closed the connection instead of answering the Logon;"
+                " check the SenderCompID, and that your address is on the venue's list"
+            )
+        return reason
+
+    def _raise_refusal(self) -> None:
+        if not self.logged_on_once and not self._stopping.is_set():
+            raise LogonRefused(self._refusal or "the session ended before its Logon was answered")
+
+    async def _connect(self, context: ssl.SSLContext) -> None:
+        """Connect and stay until the connection ends."""
+        self._connecting = asyncio.ensure_future(self._open(context))
+        try:
+            link = await self._connecting
+        except asyncio.CancelledError:
+            if self._stopping.is_set():
+                return
+            raise
+        finally:
+            self._connecting = None
+        await link.closed
+
+    async def _open(self, context: ssl.SSLContext) -> _Transport:
+        loop = asyncio.get_running_loop()
+        endpoint = self.endpoint
+        where = f"{endpoint.host}:{endpoint.port}"
+        try:
+            async with asyncio.timeout(CONNECT_TIME_S):
+                _, link = await loop.create_connection(
+                    lambda: _Transport(self, endpoint),
+                    endpoint.host,
+                    endpoint.port,
+                    ssl=context,
+                    server_hostname=endpoint.server_name,
+                    ssl_handshake_timeout=HANDSHAKE_TIME_S,
+                )
+        except ssl.SSLCertVerificationError as error:
+            raise CertificateRefused(
+                f"{where}: certificate refused: {error.verify_message}; nothing was sent."
+                f" Expected a certificate for {endpoint.server_name} by"
+                f" {endpoint.ca_file or 'an authority that this system knows'} (--ca, --server-name)"
+            ) from None
+        except socket.gaierror as error:
+            raise VenueUnavailable(f"{endpoint.host}: unknown host ({error.strerror}); check venue.host") from None
+        except ConnectionRefusedError:
+            raise VenueUnavailable(f"{where}: connection refused; check the port, and that the venue is up") from None
+        except TimeoutError:
+            raise VenueUnavailable(f"{where}: no answer within {CONNECT_TIME_S:.0f} s; check the address") from None
+        except (ssl.SSLError, ConnectionError) as error:
+            # uvloop reports a refused TLS version as a bare reset.
+            detail = getattr(error, "reason", None) or error
+            raise ProtocolFailed(
+                f"{where}: no TLS 1.3 handshake ({detail}); nothing was sent."
+                " The other side may offer only TLS 1.2, or no TLS at all"
+            ) from None
+        except OSError as error:
+            raise VenueUnavailable(f"{where}: {error.strerror or error}; check the address and the route") from None
+        return link
+
+    async def _pause(self, delay_s: float) -> None:
+        # Jitter keeps many recorders from coming back in one instant; it decides nothing that is recorded.
+        jittered = delay_s * random.uniform(0.8, 1.2)  # noqa: S311
+        if self._on_failure is not None:
+            self._on_failure(self._refusal or self.session.close_reason or "closed by the venue", jittered)
+        try:
+            async with asyncio.timeout(jittered):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+
+class _EndingOnFailure:
+    """Ends the client's run with whatever is raised inside a callback, where asyncio would only log it."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            return False
+        self._client.fail(error)
+        return True
+
+
+def run(main: "asyncio._CoroutineLike[None]") -> None:
+    """Run a coroutine to its end on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)  # type: ignore[arg-type]

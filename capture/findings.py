@@ -1,0 +1,140 @@
+"""What a feed finds, as values: kinds of event rows, and findings that somebody acts upon.
+
+Layer: beside the feed. Data only.
+Source: design section 5, table `events`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, TypedDict
+
+from capture.session import events
+
+
+class Kind(StrEnum):
+    """What an event row is about."""
+
+    CONNECT = "connect"
+    DISCONNECT = "disconnect"
+    LOGON = "logon"
+    LOGON_REFUSED = "logon_refused"
+    LOGOUT = "logout"
+    HEARTBEAT = "heartbeat"
+    TEST_REQUEST = "test_request"
+    GAP = "gap"
+    GAP_FILL = "gap_fill"
+    GAP_CLOSED = "gap_closed"
+    SEQUENCE_RESET = "sequence_reset"
+    RESEND_REQUEST = "resend_request"
+    REJECT = "reject"
+    GARBLED = "garbled"
+    TIME_OFF = "time_off"
+    VIOLATION = "violation"
+    SUBSCRIBE = "subscribe"
+    UNSUBSCRIBE = "unsubscribe"
+    SUBSCRIPTION_REJECTED = "subscription_rejected"
+    SNAPSHOT = "snapshot"
+    MISMATCH = "mismatch"
+    INVARIANT = "invariant"
+    SUSPECT = "suspect"
+    HEALED = "healed"
+    PRECISION_CHANGE = "precision_change"
+    INSTRUMENTS = "instruments"
+    MALFORMED = "malformed"
+    UNKNOWN_MESSAGE = "unknown_message"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentsListed:
+    """A whole instrument list is in."""
+
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListFailed:
+    """The instrument list could not be had."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotArrived:
+    """A book of this symbol stands again."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookSuspect:
+    """A book is not to be believed until its next snapshot."""
+
+    symbol: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRejected:
+    """The venue refused to serve a symbol (35=Y)."""
+
+    symbol: str
+    md_req_id: str
+    reason: str
+    text: str
+
+
+Finding = events.SessionEvent | InstrumentsListed | ListFailed | SnapshotArrived | BookSuspect | SubscriptionRejected
+
+
+class EventFields(TypedDict, total=False):
+    """The columns of an event row that depend on its kind."""
+
+    seq: int
+    count: int
+    expected: str
+    received: str
+    text: str
+
+
+class Described(NamedTuple):
+    """A session event as an event row."""
+
+    kind: Kind
+    fields: EventFields
+
+
+def describe(event: events.SessionEvent, seq: int) -> Described:  # noqa: C901, PLR0911 - one line for each kind of event
+    """Return a session event as the row that keeps it; `seq` is the last number accounted for."""
+    match event:
+        case events.LoggedOn(heartbeat_s):
+            return Described(Kind.LOGON, {"seq": seq, "count": heartbeat_s})
+        case events.LogonRefused(text):
+            return Described(Kind.LOGON_REFUSED, {"text": text})
+        case events.PeerLoggedOut(text):
+            return Described(Kind.LOGOUT, {"seq": seq, "expected": "by the venue", "text": text})
+        case events.LoggedOut(text):
+            return Described(Kind.LOGOUT, {"seq": seq, "expected": "by us", "text": text})
+        case events.HeartbeatReceived(test_req_id):
+            return Described(Kind.HEARTBEAT, {"seq": seq, "text": test_req_id})
+        case events.TestRequestSent(test_req_id):
+            return Described(Kind.TEST_REQUEST, {"text": test_req_id})
+        case events.GapOpened(begin, end):
+            span: EventFields = {"expected": str(begin), "received": str(end + 1)}
+            return Described(Kind.GAP, {"seq": begin, "count": end - begin + 1, **span})
+        case events.GapFilled(begin, end):
+            return Described(Kind.GAP_FILL, {"seq": begin, "count": end - begin + 1, "text": f"{begin} to {end}"})
+        case events.GapClosed(next_seq_no):
+            return Described(Kind.GAP_CLOSED, {"seq": next_seq_no - 1})
+        case events.SequenceReset(expected, new_seq_no):
+            return Described(Kind.SEQUENCE_RESET, {"seq": seq, "expected": str(expected), "received": str(new_seq_no)})
+        case events.ResendRequested(begin, end):
+            return Described(Kind.RESEND_REQUEST, {"seq": seq, "text": f"{begin} to {end}"})
+        case events.RejectReceived(ref_seq_num, text):
+            return Described(Kind.REJECT, {"seq": seq, "received": ref_seq_num, "text": text})
+        case events.MessageIgnored(reason):
+            return Described(Kind.GARBLED, {"text": reason})
+        case events.TimeOff(off_ms):
+            return Described(Kind.TIME_OFF, {"seq": seq, "count": off_ms})
+        case events.Violated(text, expected, received):
+            return Described(Kind.VIOLATION, {"seq": seq, "expected": expected, "received": received, "text": text})

@@ -1,0 +1,168 @@
+"""Rows out of what a feed saw: the one place that knows the columns' order.
+
+Layer: beside the feed. Knows columns and decoded values; decides nothing.
+Source: design section 5; the layouts of `columns`.
+"""
+
+from capture.book.book import Applied
+from capture.columns import NO_NAME, NO_SIDE, NULL, Action, Columns, Flag, Proof, Verdict
+from capture.findings import Kind
+from capture.market.decoder import TRADE, Decoded
+from capture.market.instruments import Instrument
+from capture.session.session import Delivery
+from capture.sinks import Position
+from capture.wire import tags, values
+from capture.wire.message import Message
+
+
+class MessageRow:
+    """What becomes the `messages` row of one delivery, filled in as the delivery is handled."""
+
+    __slots__ = (
+        "at_ns", "computed", "entries", "flags", "message", "position",
+        "received", "sending_ms", "seq", "symbol", "verdict",
+    )  # fmt: skip
+
+    def __init__(self, at_ns: int, delivery: Delivery, position: Position) -> None:
+        self.at_ns = at_ns
+        self.message: Message = delivery.message
+        self.seq = delivery.msg_seq_num
+        self.sending_ms = delivery.sending_ns // values.MILLISECOND_NS
+        self.position = position
+        self.flags = 0
+        if delivery.possible_duplicate:
+            self.flags |= Flag.POSSIBLE_DUPLICATE
+        if delivery.recovered:
+            self.flags |= Flag.RECOVERED
+        self.symbol: str | None = None
+        self.entries = 0
+        self.received: int | None = None
+        self.computed: int | None = None
+        self.verdict = Verdict.NOT_DUE
+
+
+def _or_null(value: int | None) -> int:
+    return NULL if value is None else value
+
+
+class Rows:
+    """Appends rows to columns that are taken batch by batch."""
+
+    __slots__ = ("_columns", "session_id")
+
+    def __init__(self) -> None:
+        self._columns = Columns()
+        self.session_id = ""
+
+    def take(self) -> Columns:
+        """Return all rows so far and begin new columns."""
+        taken, self._columns = self._columns, Columns()
+        return taken
+
+    def event(
+        self,
+        at_ns: int,
+        kind: Kind,
+        *,
+        symbol: str | None = None,
+        seq: int | None = None,
+        span: tuple[int, int] | None = None,
+        count: int | None = None,
+        expected: str | None = None,
+        received: str | None = None,
+        text: str | None = None,
+    ) -> None:
+        """Append one event; it lasts from and to the same instant unless a span is given."""
+        from_ns, to_ns = span or (at_ns, at_ns)
+        head = (at_ns, self._session_code(), _or_null(seq), self._symbol_code(symbol))
+        texts = (expected or None, received or None, text or None)
+        self._columns.events.append((*head, kind.value, from_ns, to_ns, _or_null(count), *texts))
+
+    def message(self, row: MessageRow) -> None:
+        """Append one application message."""
+        proof = Proof.SEQUENCE | (Proof.CHECKSUM if row.verdict is Verdict.VERIFIED else Proof(0))
+        self._columns.messages.append(
+            (
+                *self._head(row, row.symbol, proof, row.flags),
+                row.message.text(tags.MSG_TYPE),
+                len(row.message.frame),
+                row.entries,
+                _or_null(row.received),
+                _or_null(row.computed),
+                row.verdict,
+                self._columns.names["segment"].code(row.position.segment),
+                row.position.offset,
+            )
+        )
+
+    def instrument(self, row: MessageRow, instrument: Instrument) -> None:
+        """Append one version of one instrument."""
+        self._columns.instruments.append(
+            (
+                *self._head(row, instrument.symbol, Proof.SEQUENCE, row.flags),
+                row.at_ns,
+                instrument.price_precision,
+                instrument.size_precision,
+                instrument.tick_size or None,
+                instrument.lot_size or None,
+                instrument.size_min or None,
+                instrument.size_max or None,
+                instrument.cost_min or None,
+                instrument.status,
+            )
+        )
+
+    def changes(self, row: MessageRow, applied: Applied, proof: int, flags: int) -> None:
+        """Append what one message did to its book, a row for each entry and each level cut."""
+        if not applied.changes:
+            return
+        head = self._head(row, row.symbol, proof, flags)
+        last_head = self._head(row, row.symbol, proof, flags | Flag.LAST_ENTRY)
+        append = self._columns.book_changes.append
+        last = len(applied.changes) - 1
+        for place, change in enumerate(applied.changes):
+            clear = change.action is Action.CLEAR
+            append(
+                (
+                    *(last_head if place == last else head),
+                    change.entry_index,
+                    NO_SIDE if change.side is None else change.side,
+                    change.action,
+                    NULL if clear else change.price,
+                    NULL if clear else change.size,
+                    change.price_scale,
+                    change.size_scale,
+                    _or_null(change.entry_ms),
+                    _or_null(change.remaining_size),
+                )
+            )
+
+    def trades(self, row: MessageRow, decoded: Decoded, proof: int, flags: int) -> int:
+        """Append the trades of one message; return how many there are."""
+        trades = [(index, entry) for index, entry in enumerate(decoded.entries) if entry.entry_type == TRADE]
+        for index, entry in trades:
+            last = Flag.LAST_ENTRY if index == trades[-1][0] else 0
+            self._columns.trades.append(
+                (
+                    *self._head(row, row.symbol, proof, flags | last),
+                    index,
+                    entry.entry_id or None,
+                    entry.aggressor_side,
+                    entry.order_type,
+                    entry.price,
+                    entry.size,
+                    entry.price_scale,
+                    entry.size_scale,
+                    _or_null(entry.entry_ms),
+                )
+            )
+        return len(trades)
+
+    def _head(self, row: MessageRow, symbol: str | None, proof: int, flags: int) -> tuple[int, ...]:
+        return (row.at_ns, row.sending_ms, self._session_code(), row.seq, self._symbol_code(symbol), proof, flags)
+
+    def _session_code(self) -> int:
+        return self._columns.names["session"].code(self.session_id) if self.session_id else NO_NAME
+
+    def _symbol_code(self, symbol: str | None) -> int:
+        return NO_NAME if symbol is None else self._columns.names["symbol"].code(symbol)

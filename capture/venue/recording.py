@@ -1,0 +1,171 @@
+"""FIX recordings to what a venue can serve again: instruments, and each symbol's messages without their header.
+
+Layer: venue. Source: venue reference 4.2, 4.5, 4.6; the recordings' own README for how they were made.
+Left to others: numbers, times and MDReqID(262) of whoever is served (`venue.acceptor`).
+
+A recorded body is served as the bytes that were recorded: only the header and 262 are put anew, on bytes, with
+BodyLength(9) and CheckSum(10) to match. Nothing is parsed and built again, so nothing can come out otherwise.
+"""
+
+import gzip
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from capture.errors import MisuseError, ValueMalformed, WireError
+from capture.market.requests import DEPTHS
+from capture.wire import tags, values
+from capture.wire.framer import Framer, Skipped
+from capture.wire.message import Field, Message, split
+
+RECORDING_BYTES_LIMIT: Final = 2 * 1024**3
+SHIPPED: Final = Path(__file__).with_name("recordings")
+_READ_BYTES: Final = 1 << 20
+_HEADER: Final = frozenset(
+    {
+        tags.BEGIN_STRING, tags.BODY_LENGTH, tags.MSG_TYPE, tags.MSG_SEQ_NUM, tags.SENDER_COMP_ID,
+        tags.TARGET_COMP_ID, tags.SENDING_TIME, tags.POSS_DUP_FLAG, tags.ORIG_SENDING_TIME, tags.CHECK_SUM,
+    }
+)  # fmt: skip
+_INSTRUMENT_TAGS: Final = frozenset(
+    {
+        tags.SYMBOL, tags.MIN_TRADE_VOL, tags.QTY_PRECISION, tags.QTY_MIN, tags.QTY_MAX, tags.MINIMUM_COST,
+        tags.PRICE_PRECISION, tags.TICK_SIZE, tags.ASSET_PAIR_STATUS,
+    }
+)  # fmt: skip
+
+
+class RecordingUnusable(MisuseError):
+    """A file that a venue cannot serve."""
+
+    exit_code = 78
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}; use raw FIX bytes of a 35=y, 35=W and 35=X, plain or gzipped")
+        self.path, self.problem = path, problem
+
+
+class Recorded(NamedTuple):
+    """One recorded W or X: its body around the value of MDReqID(262).
+
+    at_ns: SendingTime(52) as recorded. byte_sum: of `before` and `after`, for CheckSum(10).
+    """
+
+    at_ns: int
+    msg_type: bytes
+    before: bytes
+    after: bytes
+    byte_sum: int
+    has_book: bool
+    has_trades: bool
+
+
+@dataclass(slots=True)
+class Stream:
+    """One symbol's messages in their order, the first of them a snapshot."""
+
+    symbol: str
+    messages: list[Recorded] = field(default_factory=list)
+    levels_most: int = 0
+
+    @property
+    def depth(self) -> int:
+        """The least depth that shows every level that was recorded."""
+        return next((depth for depth in DEPTHS if depth >= self.levels_most), DEPTHS[-1])
+
+
+@dataclass(slots=True)
+class Recordings:
+    """Everything a venue serves: instrument fields and messages by symbol, in the order of the recordings."""
+
+    instruments: dict[str, tuple[Field, ...]] = field(default_factory=dict)
+    streams: dict[str, Stream] = field(default_factory=dict)
+
+    def duration_ns(self) -> int:
+        """Return how long the longest stream lasts."""
+        spans = (it.messages[-1].at_ns - it.messages[0].at_ns for it in self.streams.values() if it.messages)
+        return max(spans, default=0)
+
+
+def load(paths: Iterable[Path]) -> Recordings:
+    """Return the recordings of several files as one market. Errors: RecordingUnusable, also for a symbol in two."""
+    recordings = Recordings()
+    for path in paths:
+        _load_one(recordings, path)
+    if not recordings.streams:
+        raise MisuseError("no recording was given; name at least one FIX file")
+    return recordings
+
+
+def shipped() -> Recordings:
+    """Return the real recordings that come with the package."""
+    return load(sorted(SHIPPED.glob("*.fix.gz")))
+
+
+def _load_one(recordings: Recordings, path: Path) -> None:
+    known = set(recordings.streams)
+    framer = Framer()
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            total = 0
+            while data := file.read(_READ_BYTES):
+                total += len(data)
+                if total > RECORDING_BYTES_LIMIT:
+                    raise RecordingUnusable(path, f"it is larger than {RECORDING_BYTES_LIMIT} bytes")
+                for item in framer.feed(data):
+                    if isinstance(item, Skipped):
+                        raise RecordingUnusable(path, f"{item.reason} at byte {item.stream_offset}")
+                    _add(recordings, split(item.data), known, path)
+    except OSError as error:
+        raise RecordingUnusable(path, error.strerror or str(error)) from None
+    except WireError as error:
+        raise RecordingUnusable(path, str(error)) from None
+
+
+def _add(recordings: Recordings, message: Message, known: set[str], path: Path) -> None:
+    if message.msg_type == tags.SECURITY_LIST:
+        _add_instruments(recordings, message)
+    elif message.msg_type in {tags.MARKET_DATA_SNAPSHOT, tags.MARKET_DATA_INCREMENTAL}:
+        symbol = message.text(tags.SYMBOL)
+        if symbol in known:
+            raise RecordingUnusable(path, f"{symbol} is in another recording too")
+        if symbol not in recordings.instruments:
+            raise RecordingUnusable(path, f"{symbol} comes before any 35=y that describes it")
+        stream = recordings.streams.setdefault(symbol, Stream(symbol))
+        snapshot = message.msg_type == tags.MARKET_DATA_SNAPSHOT
+        if not stream.messages and not snapshot:
+            return  # Not servable: there is no book yet to which it could apply.
+        entry_types = [value for tag, value in message.fields if tag == tags.MD_ENTRY_TYPE]
+        if snapshot:
+            levels = max(entry_types.count(b"0"), entry_types.count(b"1"))
+            stream.levels_most = max(stream.levels_most, levels)
+        stream.messages.append(_recorded(message, entry_types))
+
+
+def _add_instruments(recordings: Recordings, message: Message) -> None:
+    fields: list[Field] = []
+    for tag, value in (*message.fields, (tags.SYMBOL, b"")):
+        if tag == tags.SYMBOL and fields:
+            recordings.instruments[fields[0][1].decode()] = tuple(fields)
+            fields = []
+        if tag == tags.SYMBOL or (fields and tag in _INSTRUMENT_TAGS):
+            fields.append((tag, value))
+
+
+def _recorded(message: Message, entry_types: list[bytes]) -> Recorded:
+    body = [(tag, value) for tag, value in message.fields if tag not in _HEADER]
+    place = next((place for place, (tag, _) in enumerate(body) if tag == tags.MD_REQ_ID), None)
+    if place is None:
+        raise ValueMalformed(expected="MDReqID(262)", received=b"")
+    before = b"".join(b"%d=%b\x01" % it for it in body[:place]) + b"%d=" % tags.MD_REQ_ID
+    after = b"\x01" + b"".join(b"%d=%b\x01" % it for it in body[place + 1 :])
+    return Recorded(
+        at_ns=values.timestamp_ns(message.need(tags.SENDING_TIME)),
+        msg_type=message.msg_type,
+        before=before,
+        after=after,
+        byte_sum=sum(before) + sum(after),
+        has_book=b"2" not in entry_types or len(set(entry_types)) > 1,
+        has_trades=b"2" in entry_types,
+    )

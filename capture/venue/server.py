@@ -1,0 +1,168 @@
+"""The simulated venue on a socket: TLS, timers and the pace of playback.
+
+Layer: venue. Owns transports and clocks; every answer is the acceptor's.
+Source: design section 8. Listens on loopback unless told otherwise.
+"""
+
+import asyncio
+import logging
+import ssl
+from typing import Final, Self, cast
+
+from capture import clock
+from capture.venue.acceptor import Acceptor, VenueSettings
+from capture.venue.recording import Recordings
+
+CLIENTS_LIMIT: Final = 64
+BURST_MESSAGES: Final = 256  # Between two looks at the client's requests.
+WRITE_BUFFER_BYTES: Final = 1 << 20  # Beyond it the client is slower than the playback, which waits.
+TICK_S: Final = 0.1
+
+log = logging.getLogger(__name__)
+
+
+class _ClientConnection(asyncio.Protocol):
+    """One client: bytes to its acceptor, and the acceptor's bytes back as fast as the client takes them."""
+
+    def __init__(self, server: "VenueServer") -> None:
+        self._server = server
+        self.acceptor = Acceptor(server.recordings, server.settings)
+        self._transport: asyncio.Transport | None = None
+        self._writable = True
+        self._timer: asyncio.Handle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._name = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast("asyncio.Transport", transport)  # uvloop registers no such class.
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        self._name = str(transport.get_extra_info("peername"))
+        if len(self._server.connections) >= CLIENTS_LIMIT:
+            log.warning("%s refused: %d clients are connected, the limit", self._name, CLIENTS_LIMIT)
+            transport.abort()
+            return
+        self._server.connections.add(self)
+        self.acceptor.opened(clock.read().mono_ns)
+        self._tick()
+
+    def data_received(self, data: bytes) -> None:
+        now = clock.read()
+        before = self.acceptor.session.state
+        self.acceptor.received(data, now.wall_ns, now.mono_ns)
+        if self.acceptor.session.state is not before:
+            log.info("%s %s: %s", self._name, self.acceptor.session.target.decode(), self.acceptor.session.state.value)
+        self._write()
+        self._play()
+
+    def pause_writing(self) -> None:
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self._play()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._transport = None
+        self.acceptor.session.closed()
+        self._server.messages_sent += self.acceptor.messages_sent
+        log.info("%s gone after %d messages: %s", self._name, self.acceptor.messages_sent, exc or "closed")
+
+    def log_out(self) -> None:
+        """End this session in order."""
+        now = clock.read()
+        self.acceptor.log_out("the venue is closing", now.wall_ns, now.mono_ns)
+        self._write()
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _tick(self) -> None:
+        if self._transport is None:
+            return
+        now = clock.read()
+        self.acceptor.tick(now.wall_ns, now.mono_ns)
+        self._write()
+        self._loop.call_later(TICK_S, self._tick)
+
+    def _write(self) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        data = self.acceptor.take_bytes()
+        if data:
+            transport.write(data)
+        if self.acceptor.session.close_reason is not None:
+            transport.close()
+
+    def _play(self) -> None:
+        """Send what is due, then come back when more is, or when the client has taken this."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is None or not self._writable:
+            return
+        now = clock.read()
+        data = self.acceptor.playback(now.wall_ns, now.mono_ns, count_limit=BURST_MESSAGES)
+        if data:
+            self._transport.write(data)
+        due = self.acceptor.next_due_mono_ns()
+        if due is None or not self._writable:
+            return
+        wait_s = (due - now.mono_ns) / 1e9
+        again = self._loop.call_soon if wait_s <= 0 else lambda callback: self._loop.call_later(wait_s, callback)
+        self._timer = again(self._play)
+
+
+class VenueServer:
+    """A venue that listens; an asynchronous context manager."""
+
+    def __init__(
+        self,
+        recordings: Recordings,
+        settings: VenueSettings,
+        context: ssl.SSLContext | None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.recordings, self.settings = recordings, settings
+        self.host, self.port = host, port
+        self.connections: set[_ClientConnection] = set()
+        self.messages_sent = 0  # To clients that are gone; see `total_sent`.
+        self._context = context
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _ClientConnection(self), self.host, self.port, ssl=self._context, reuse_address=True
+        )
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for connection in list(self.connections):
+            connection.log_out()
+        for _ in range(20):  # Two seconds for Logouts to be answered.
+            if not self.connections:
+                break
+            await asyncio.sleep(0.1)
+        for connection in list(self.connections):
+            connection.abort()
+        await self._server.wait_closed()
+
+    @property
+    def total_sent(self) -> int:
+        """How many market-data messages were sent to all clients so far."""
+        return self.messages_sent + sum(it.acceptor.messages_sent for it in self.connections)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there are subscriptions and all of them were played to their end."""
+        played = [it.acceptor for it in self.connections if it.acceptor.subscriptions]
+        return bool(played) and all(it.finished for it in played)

@@ -1,0 +1,172 @@
+r"""Bytes in any cut to frames, and what lay between them.
+
+Layer: wire. Knows the three fields that frame a message, BeginString(8), BodyLength(9) and CheckSum(10), and no other.
+Source: FIX 4.4 volume 1, "Message format"; cases FRM-1 to FRM-11 of the session layer.
+Left to others: what a frame says (`wire.message`), and what a skipped stretch means (`session`).
+
+What comes out is a function of the bytes alone, never of the cuts. Three rules make it so and keep it linear:
+
+- A frame is whole when BodyLength leads exactly to `10=ddd<SOH>` and the sum is right.
+- A candidate within which `<SOH>8=FIX` occurs is garbled: SOH cannot stand inside a value, so that is the next
+  message's beginning and the length was wrong. A wrong length therefore costs its own message only, and is noticed
+  as soon as the next one begins, not when the claimed bytes have come in.
+- A frame of the right length with a wrong sum is skipped whole, so that no byte is summed twice.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+FRAME_BYTES_LIMIT: Final = 16 * 1024 * 1024
+_HEADER_BYTES_LIMIT: Final = 48  # `8=FIX.4.4|9=` and any length that makes sense, with room for longer versions.
+_TRAILER_BYTES: Final = 7  # 10=ddd and SOH
+_BEGIN: Final = b"8=FIX"
+_NEXT_BEGIN: Final = b"\x018=FIX"
+_HEADER: Final = re.compile(rb"8=FIX[^\x01=]{0,16}\x019=(\d{1,12})\x01(?=35=)")
+_HEADER_PREFIX: Final = re.compile(rb"8=FIX[^\x01=]{0,16}(?:\x01(?:9(?:=(?:\d{1,12}(?:\x01(?:3(?:5)?)?)?)?)?)?)?\Z")
+_TRAILER: Final = re.compile(rb"10=(\d{3})\x01")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A message's bytes, from BeginString(8) to the SOH after CheckSum(10), and where its first byte stood.
+
+    stream_offset: bytes since the connection began.
+    """
+
+    data: bytes
+    stream_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A stretch of bytes that belonged to no good frame, and why its first byte was passed over."""
+
+    stream_offset: int
+    count: int
+    reason: str
+
+
+class FrameTooLong(Exception):
+    """A BodyLength(9) past the limit: nothing after it can be trusted, the session ends."""
+
+    def __init__(self, *, body_length: int) -> None:
+        super().__init__(f"BodyLength(9) is {body_length}, the limit is {FRAME_BYTES_LIMIT}")
+        self.body_length = body_length
+
+
+class Framer:
+    """Cuts one connection's bytes into frames.
+
+    Give each read to `feed` and handle what it yields before the next read. Memory is bounded by one frame of
+    `FRAME_BYTES_LIMIT` and the read. At the end of the connection call `end`.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._base = 0  # Stream offset of the buffer's first byte.
+        self._searched = 0  # Stream offset up to which a waiting message was searched for the next one's beginning.
+        self._skip_from: int | None = None
+        self._skip_reason = ""
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes held back because their message is not whole yet."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[Frame | Skipped]:
+        """Yield the frames that are whole now, each skipped stretch right before the frame that ends it.
+
+        Errors: FrameTooLong; feed nothing more after it.
+        """
+        self._buffer += data
+        at = 0
+        try:
+            while True:
+                at, frame = self._next(at)
+                if frame is None:
+                    return
+                if self._skip_from is not None:
+                    yield self._skipped(until=frame.stream_offset)
+                yield frame
+        finally:
+            del self._buffer[:at]
+            self._base += at
+
+    def end(self) -> Iterator[Skipped]:
+        """Yield what was left when the connection ended: a skipped stretch, or a message cut short."""
+        end = self._base + len(self._buffer)
+        if self._buffer and self._skip_from is None:
+            self._skip(0, "the connection ended within a message")
+        if self._skip_from is not None and end > self._skip_from:
+            yield self._skipped(until=end)
+        self._buffer.clear()
+        self._base = end
+
+    def _skip(self, at: int, reason: str) -> None:
+        if self._skip_from is None:
+            self._skip_from, self._skip_reason = self._base + at, reason
+
+    def _skipped(self, *, until: int) -> Skipped:
+        assert self._skip_from is not None
+        skipped = Skipped(self._skip_from, until - self._skip_from, self._skip_reason)
+        self._skip_from = None
+        return skipped
+
+    def _next(self, at: int) -> tuple[int, Frame | None]:
+        """Return where to go on and the next whole frame, or how far the buffer is done with and None."""
+        buffer = self._buffer
+        while True:
+            begin = buffer.find(_BEGIN, at)
+            if begin != at:
+                if begin < 0:  # Keep what may be the start of a BeginString cut in two.
+                    begin = _partial_begin(buffer, at)
+                if begin > at:
+                    self._skip(at, "bytes between messages")
+                at = begin
+                if not buffer.startswith(_BEGIN, at):
+                    return at, None
+            header = _HEADER.match(buffer, at)
+            if header is None:
+                if _HEADER_PREFIX.match(buffer, at, min(len(buffer), at + _HEADER_BYTES_LIMIT)):
+                    return at, None
+                self._skip(at, "8, 9, 35 are not the first three fields")
+                at += 1
+                continue
+            after, frame = self._whole(at, header.end(), int(header[1]))
+            if frame is not None or after == at:
+                return after, frame
+            at = after
+
+    def _whole(self, begin: int, body: int, body_length: int) -> tuple[int, Frame | None]:
+        """Return the frame at `begin` and its end; or (begin, None) to wait; or (where to look on, None)."""
+        if body_length > FRAME_BYTES_LIMIT:
+            raise FrameTooLong(body_length=body_length)
+        buffer = self._buffer
+        trailer = body + body_length
+        end = trailer + _TRAILER_BYTES
+        next_begin = buffer.find(_NEXT_BEGIN, max(body, self._searched - self._base), end)
+        if next_begin >= 0:
+            self._skip(begin, "BodyLength(9) reaches into the next message")
+            return next_begin + 1, None
+        if len(buffer) < end:
+            self._searched = self._base + len(buffer) - len(_NEXT_BEGIN) + 1
+            return begin, None
+        check_sum = _TRAILER.match(buffer, trailer)
+        if check_sum is None or buffer[trailer - 1] != 1:
+            self._skip(begin, "BodyLength(9) does not lead to CheckSum(10)")
+            return begin + 1, None
+        data = bytes(buffer[begin:end])
+        if sum(data[:-_TRAILER_BYTES]) & 0xFF != int(check_sum[1]):
+            self._skip(begin, "CheckSum(10) is wrong")
+            return end, None
+        return end, Frame(data, self._base + begin)
+
+
+def _partial_begin(buffer: bytearray, at: int) -> int:
+    """Return where a BeginString may have begun at the buffer's end, else its length."""
+    for length in range(min(len(_BEGIN) - 1, len(buffer) - at), 0, -1):
+        if buffer.endswith(_BEGIN[:length]):
+            return len(buffer) - length
+    return len(buffer)

@@ -1,0 +1,110 @@
+"""One frame as fields in their order, by tag, and in repeating groups.
+
+Layer: wire. Knows fields and groups, no meaning of any of them.
+Source: FIX 4.4 volume 1; venue reference 2.4: header and body fields are found by tag, never by place, and only the
+first field of a group entry is fixed.
+Left to others: required tags and their values (`session`, `market`).
+
+`parse` is simplefix on exactly one framed message, for whatever is not on the fast lane; `split` is the fast lane's
+form for messages without data fields. Both give the same `Message` for such messages, and a test holds them equal.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+import simplefix
+
+from capture.errors import MessageGarbled, ValueMalformed
+from capture.wire import tags, values
+
+Field = tuple[int, bytes]
+FIELDS_LIMIT: Final = 1_000_000  # More than any message within the frame limit that is worth reading.
+
+
+class Message:
+    """The fields of one frame, in order; the first of a tag found by `get`."""
+
+    __slots__ = ("_first", "fields", "frame")
+
+    def __init__(self, fields: list[Field], frame: bytes) -> None:
+        self.fields = fields
+        self.frame = frame
+        self._first: dict[int, bytes] = dict(reversed(fields))
+
+    def __repr__(self) -> str:
+        return f"Message(35={self.msg_type.decode('ascii', 'replace')}, {len(self.fields)} fields)"
+
+    @property
+    def msg_type(self) -> bytes:
+        """MsgType(35); the framer saw to it that it is there."""
+        return self._first[tags.MSG_TYPE]
+
+    def get(self, tag: int) -> bytes | None:
+        """Return the first value of a tag, or None."""
+        return self._first.get(tag)
+
+    def need(self, tag: int) -> bytes:
+        """Return the first value of a tag. Errors: ValueMalformed where it is absent."""
+        value = self._first.get(tag)
+        if value is None:
+            raise ValueMalformed(expected=f"tag {tag} in 35={self.msg_type.decode('ascii', 'replace')}", received=b"")
+        return value
+
+    def text(self, tag: int) -> str:
+        """Return the first value of a tag as text, empty where absent; bytes that are no UTF-8 stay visible."""
+        return self._first.get(tag, b"").decode("utf-8", "backslashreplace")
+
+    def integer(self, tag: int) -> int:
+        """Return the first value of a tag as an integer. Errors: ValueMalformed where absent or no integer."""
+        return values.integer(self.need(tag))
+
+    def flag(self, tag: int) -> bool:
+        """Return a boolean that is false where absent. Errors: ValueMalformed."""
+        value = self._first.get(tag)
+        return value is not None and values.boolean(value)
+
+    def group(self, delimiter: int, outside: Collection[int]) -> Iterator[dict[int, bytes]]:
+        """Yield the entries of a repeating group as fields by tag.
+
+        An entry runs from its delimiter to the next one; the last ends at the first tag of `outside`, which names what
+        belongs to the message and not to the group. Tags that nobody knows stay with their entry.
+        """
+        entry: dict[int, bytes] | None = None
+        for tag, value in self.fields:
+            if tag == delimiter:
+                if entry is not None:
+                    yield entry
+                entry = {tag: value}
+            elif entry is not None and tag not in outside:
+                entry.setdefault(tag, value)
+        if entry is not None:
+            yield entry
+
+
+def split(frame: bytes) -> Message:
+    """Return the message of a frame that has no data field. Errors: MessageGarbled."""
+    fields: list[Field] = []
+    append = fields.append
+    for part in frame[:-1].split(tags.SOH):
+        tag, equals, value = part.partition(b"=")
+        if not equals or not tag.isdigit():
+            raise MessageGarbled(f"a field is not tag=value: {part[:20]!r}")
+        append((int(tag), value))
+    return Message(fields, frame)
+
+
+def parse(frame: bytes) -> Message:
+    """Return the message of any frame, data fields taken by their length. Errors: MessageGarbled."""
+    parser = simplefix.FixParser(allow_empty_values=True)
+    parser.append_buffer(frame)
+    try:
+        parsed = parser.get_message()
+    except simplefix.errors.ParsingError as error:
+        raise MessageGarbled(f"a field is not tag=value: {error}") from None
+    if parsed is None or parser.get_buffer():
+        # simplefix ends a message at its first tag 10; the framer knows that the real one stands at the end.
+        raise MessageGarbled("CheckSum(10) within the message, or a data field past its end")
+    fields = [(int(tag), value) for tag, value in parsed.pairs]
+    if len(fields) > FIELDS_LIMIT or any(tag < 0 for tag, _ in fields):
+        raise MessageGarbled("a tag is negative, or there are too many fields")
+    return Message(fields, frame)

@@ -1,0 +1,101 @@
+"""The front door: `import fixtape` for people in a notebook, and the root of the `fixtape` command.
+
+    import fixtape
+    tape = fixtape.open("tape")
+    tape.trades("BTC/USD").df()
+
+Layer: above all. It alone knows capture, storage and queries, and it imports each of them on use.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import click
+    from queries.tape import Tape
+
+__all__ = ["main", "open"]
+
+# Command: module, attribute, and what `--help` says without importing it.
+COMMANDS: Final = {
+    "demo": ("queries.demo", "demo", "Record the simulated venue for some seconds and show what is in it."),
+    "venue": ("capture.cli", "venue", "Serve recordings as a simulated Kraken, over TLS 1.3."),
+    "record": ("storage.cli", "record", "Record a venue's market data until stopped."),
+    "rebuild": ("storage.cli", "rebuild", "Make a lake anew from a journal."),
+    "journal": ("storage.journal.cli", "journal", "Look into a journal: ls, cat, verify."),
+    "changes": ("queries.cli", "changes", "Print the book changes of a symbol."),
+    "trades": ("queries.cli", "trades", "Print the trades of a symbol."),
+    "book": ("queries.cli", "book", "Rebuild one book as it stood at a moment."),
+    "sql": ("queries.cli", "sql", "Ask a lake anything in SQL."),
+}
+
+
+def open(path: "str | Path") -> "Tape":
+    """Return a tape to ask: the root that `fixtape record` wrote, or a lake.
+
+    Errors: NotALake where there is none; LakeNewer where a newer fixtape wrote it.
+    """
+    from queries.tape import Tape
+
+    return Tape(path)
+
+
+def version() -> str:
+    """Return the version that is installed."""
+    return importlib.metadata.version("fixtape")
+
+
+def _group() -> "click.Group":
+    """Return the root command; made on use so that `import fixtape` stays light."""
+    import click
+
+    class LazyGroup(click.Group):
+        """Knows its commands' names and one-line helps, and imports a command when it is called."""
+
+        def list_commands(self, ctx: click.Context) -> list[str]:
+            return list(COMMANDS)
+
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+            if cmd_name not in COMMANDS:
+                return None
+            module, attribute, _ = COMMANDS[cmd_name]
+            command = getattr(importlib.import_module(module), attribute)
+            assert isinstance(command, click.Command)
+            return command
+
+        def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+    @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+    @click.version_option(package_name="fixtape", message="%(prog)s %(version)s")
+    @click.pass_context
+    def fixtape(ctx: click.Context) -> None:
+        """Record Kraken's FIX market data so that it can be trusted years later.
+
+        \b
+        Start here:
+          fixtape demo                      the whole way, against a simulated venue
+          fixtape COMMAND --help            each command has a worked example
+        """
+        # click does not know these two; https://no-color.org and its counterpart.
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        elif os.environ.get("FORCE_COLOR"):
+            ctx.color = True
+
+    return fixtape
+
+
+def main() -> None:
+    """Run the command line."""
+    _group()(prog_name="fixtape")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Questions to a lake: ticks, books of any instant, SQL."""
