@@ -1,0 +1,145 @@
+"""What can go wrong in the journal and the lake.
+
+Layer: storage, lowest. Imports nothing of it.
+
+    StorageError                 exit_code 74, unless a line below says otherwise
+    ├── RootLocked               another recorder writes there; 75
+    ├── JournalError
+    │   ├── JournalUncreatable   a directory or segment cannot be made; also an OSError; 73
+    │   ├── JournalUnwritable    write(2) or fdatasync(2) failed; also an OSError; 74
+    │   ├── JournalUnreadable    a segment cannot be opened or read; also an OSError; 74
+    │   ├── JournalDamaged       a block is not as it was written; 3
+    │   └── JournalTooNew        written by a later version in a layout unknown here; 78
+    └── LakeError
+        ├── CannotCreate         the lake or a table cannot be made or written; 73
+        ├── LakeMissing          no table where a lake should be; 74
+        ├── LakeDamaged          a log entry or a file is not as it was written; 3
+        └── LakeNewer            written by a later version in a layout unknown here; 78
+
+Codes as in sysexits.h: 73 cannot create, 74 input or output, 75 try again later, 78 configuration;
+3 is "done, with findings".
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class StorageError(Exception):
+    """Anything that storage raises on purpose."""
+
+    exit_code: ClassVar[int] = 74
+
+
+class RootLocked(StorageError):
+    """Another process writes to this tape."""
+
+    exit_code = 75
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(f"{root}: another recorder writes there; stop it first, or give this one a root of its own")
+        self.root = root
+
+
+# The journal.
+
+
+class JournalError(StorageError):
+    """Anything that the journal raises on purpose."""
+
+
+class JournalIoError(JournalError, OSError):
+    """A refusal of the file system; an OSError too, so that capture can catch it without knowing storage."""
+
+    remedy: ClassVar[str]
+
+    def __init__(self, path: Path, *, doing: str, cause: OSError) -> None:
+        reason = cause.strerror or str(cause)
+        super().__init__(f"{path}: cannot {doing}: {reason}; {self.remedy}")
+        self.path, self.doing, self.errno = path, doing, cause.errno
+
+
+class JournalUncreatable(JournalIoError):
+    """A directory or a segment cannot be made."""
+
+    exit_code = 73
+    remedy = "make the directory writable for this user, or give another one"
+
+
+class JournalUnwritable(JournalIoError):
+    """The file system refused bytes, or could not say that they are durable."""
+
+    remedy = "free space or replace the disk, then start again; what was durable before is kept"
+
+
+class JournalUnreadable(JournalIoError):
+    """A segment cannot be opened or read."""
+
+    remedy = "check the path and its permissions"
+
+
+class JournalDamaged(JournalError):
+    """A block inside a segment is not as it was written."""
+
+    exit_code = 3
+
+    def __init__(self, path: Path, *, offset: int, what: str, expected: str, received: str, remedy: str) -> None:
+        super().__init__(f"{path}: block at {offset}: {what}: expected {expected}, received {received}; {remedy}")
+        self.path, self.offset, self.what = path, offset, what
+        self.expected, self.received, self.remedy = expected, received, remedy
+
+
+class JournalTooNew(JournalError):
+    """A segment of a later version; reading it by the rules known here would be guessing."""
+
+    exit_code = 78
+
+    def __init__(self, path: Path, *, expected: int, received: int) -> None:
+        super().__init__(f"{path}: journal schema {received}, at most {expected} is known here; update fixtape")
+        self.path, self.expected, self.received = path, expected, received
+
+
+# The lake.
+
+
+class LakeError(StorageError):
+    """Anything that the lake raises on purpose."""
+
+
+class CannotCreate(LakeError):
+    """The lake or one of its tables cannot be made or written."""
+
+    exit_code = 73
+
+    def __init__(self, path: Path, reason: str, *, remedy: str = "make the directory writable for this user") -> None:
+        super().__init__(f"{path}: cannot create: {reason}; {remedy}")
+        self.path, self.reason = path, reason
+
+
+class LakeMissing(LakeError):
+    """No table stands where a lake should be."""
+
+    exit_code = 74
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: no lake here; give the directory that the recorder or a rebuild wrote")
+        self.path = path
+
+
+class LakeDamaged(LakeError):
+    """A log entry or a file is not as it was written."""
+
+    exit_code = 3
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: damaged: {reason}; set it aside and rebuild it from the journal")
+        self.path, self.reason = path, reason
+
+
+class LakeNewer(LakeError):
+    """A table of a later version; reading it by the rules known here would be guessing."""
+
+    exit_code = 78
+
+    def __init__(self, path: Path, *, expected: int, received: int) -> None:
+        super().__init__(f"{path}: schema {received}, at most {expected} is known here; upgrade fixtape")
+        self.path, self.expected, self.received = path, expected, received

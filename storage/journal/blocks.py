@@ -1,0 +1,162 @@
+"""The blocks of one segment in their order, past damage and up to a torn tail.
+
+Layer: journal, above `format`. Reads a file through a window of bounded size.
+Source: design section 4; faults section 1, "truncates only the last segment and only when nothing valid follows".
+Left to others: whether the blocks make sense together (`reader`).
+
+A torn tail is what a write leaves that never finished: the beginning of one block, or zeros where a file system grew
+the file but not its data, with nothing valid after it. Everything else that is not as written is damage.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from storage.errors import JournalUnreadable
+from storage.journal.format import BLOCK_BYTES_LIMIT, Block, Fault, block_length, check_block, decode_block
+
+WINDOW_BYTES: Final = 2**20
+
+_BLOCK_HEAD_BYTES: Final = 8
+_ALIGNMENT: Final = 4
+
+# What a block of ours can begin with: type, any length, then what never varies.
+_PLAUSIBLE: Final = re.compile(
+    rb"(?=\x06\0\0\0....\0\0\0\0|\x05\0\0\0....\0\0\0\0|\x01\0\0\0....\x65\0\0\0|\x0a\x0d\x0d\x0a....\x4d\x3c\x2b\x1a)",
+    re.DOTALL,
+)
+_PLAUSIBLE_BYTES: Final = 12
+
+
+class Torn(NamedTuple):
+    """The bytes after the last whole block of a segment whose writer was stopped within a write."""
+
+
+class Step(NamedTuple):
+    """What stands at an offset, and over how many bytes."""
+
+    offset: int
+    size: int
+    found: Block | Fault | Torn
+
+
+class Source:
+    """A file of which any part can be read, kept in memory by one window."""
+
+    __slots__ = ("_fd", "_window", "_window_at", "path", "size")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self.size = os.fstat(self._fd).st_size  # What is appended from here on belongs to the next reading.
+        except OSError as error:
+            raise JournalUnreadable(path, doing="open the segment", cause=error) from error
+        self._window, self._window_at = b"", 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Return the bytes there, fewer where the file ends."""
+        size = min(size, self.size - offset)
+        start = offset - self._window_at
+        if start < 0 or start + size > len(self._window):
+            self._window, self._window_at, start = self._read(offset, max(size, WINDOW_BYTES)), offset, 0
+        return self._window[start : start + size]
+
+    def _read(self, offset: int, size: int) -> bytes:
+        try:
+            return os.pread(self._fd, min(size, self.size - offset), offset)
+        except OSError as error:
+            raise JournalUnreadable(self.path, doing=f"read at {offset}", cause=error) from error
+
+
+def walk(source: Source) -> Iterator[Step]:
+    """Return every block; where one is damaged, its fault, and on with the next one that can be found."""
+    offset = 0
+    while offset < source.size:
+        step = _step(source, offset)
+        yield step
+        offset += step.size
+
+
+def _step(source: Source, offset: int) -> Step:
+    length = block_length(source.at(offset, _BLOCK_HEAD_BYTES))
+    raw = source.at(offset, length)
+    if length == 0 or len(raw) < length:
+        return _without_frame(source, offset, length)
+    found = decode_block(raw)
+    if not isinstance(found, Fault):
+        return Step(offset, length, found)
+    if raw[-4:] == raw[4:8]:
+        return Step(offset, length, found)  # Both lengths agree: only this block is hit.
+    if _ends_in_zeros(source, offset, raw):
+        return Step(offset, source.size - offset, Torn())
+    return _damage(source, offset, found)
+
+
+def _without_frame(source: Source, offset: int, length: int) -> Step:
+    """Return the torn tail or the damage where no block can be taken by its length."""
+    left = source.size - offset
+    damage = _damage(source, offset, _length_fault(source, offset, left))
+    if damage.size < left or _ends_like_a_block(source, offset, left):
+        return damage  # Something valid follows, or the block is whole but for its length.
+    torn = length > left or left < _BLOCK_HEAD_BYTES or _zero_from(source, offset + _BLOCK_HEAD_BYTES)
+    return Step(offset, left, Torn()) if torn else damage
+
+
+def _length_fault(source: Source, offset: int, left: int) -> Fault:
+    head = source.at(offset, _BLOCK_HEAD_BYTES)
+    received = str(int.from_bytes(head[4:8], "little")) if len(head) == _BLOCK_HEAD_BYTES else head.hex()
+    return Fault(4, "block total length", f"at most {left}, a multiple of four", received)
+
+
+def _damage(source: Source, offset: int, fault: Fault) -> Step:
+    return Step(offset, find_block(source, offset + _ALIGNMENT) - offset, fault)
+
+
+def find_block(source: Source, start: int) -> int:
+    """Return the offset of the next block whose sums hold, from `start` on; the file's size where there is none."""
+    while start < source.size:
+        window = source.at(start, WINDOW_BYTES)
+        for match in _PLAUSIBLE.finditer(window):
+            if _holds(source, start + match.start()):
+                return start + match.start()
+        start += max(1, len(window) - _PLAUSIBLE_BYTES + 1)
+    return source.size
+
+
+def _holds(source: Source, offset: int) -> bool:
+    length = block_length(source.at(offset, _BLOCK_HEAD_BYTES))
+    raw = source.at(offset, length)
+    return 0 < length == len(raw) and check_block(raw) is None
+
+
+def _ends_like_a_block(source: Source, offset: int, left: int) -> bool:
+    """Return whether the rest of the file is one block but for the length in front: then it was written whole."""
+    length = source.at(source.size - 4, 4) if _BLOCK_HEAD_BYTES < left <= BLOCK_BYTES_LIMIT else b""
+    if int.from_bytes(length, "little") != left:
+        return False
+    raw = source.at(offset, left)
+    return check_block(raw[:4] + length + raw[8:]) is None
+
+
+def _ends_in_zeros(source: Source, offset: int, raw: bytes) -> bool:
+    """Return whether the file is zero from somewhere within this block on, or from within its last length."""
+    if offset + len(raw) == source.size and check_block(raw[:-4] + raw[4:8]) is None:
+        return False  # The last block, whole but for the length at its end: that is damage.
+    return any(
+        raw[-4:][:kept] == raw[4:8][:kept] and _zero_from(source, offset + len(raw) - 4 + kept) for kept in range(4)
+    )
+
+
+def _zero_from(source: Source, offset: int) -> bool:
+    """Return whether the file is zero from there to its end."""
+    windows = (source.at(at, WINDOW_BYTES) for at in range(offset, source.size, WINDOW_BYTES))
+    return all(window.count(0) == len(window) for window in windows)

@@ -1,0 +1,231 @@
+"""The journal as it is written: one segment after the other, every call in the file before it returns.
+
+Layer: journal. Implements `capture.sinks.Journal`; the recorder hands it to the client.
+Source: design sections 3 and 4; faults section 1.
+Left to others: when to call `sync` (the recorder, off the event loop), sealed segments' compression.
+
+A segment ends where a connection opens, where the UTC day does, and past its limit of bytes; only ever between two
+calls. In mid-connection the next one begins with a note `continued` that repeats the connection: it reads alone.
+Names never go back within a run, so that their order is the order of writing even if the clock is set back.
+
+No clock is read: the same calls give the same bytes. One thread writes; `sync` may be called from another.
+"""
+
+import threading
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from capture.sinks import Connection, Position
+from storage.errors import JournalError, JournalUnwritable
+from storage.journal import format as pcapng
+from storage.journal.cuts import last_message_end
+from storage.journal.format import About, Direction, Seal, comment, packet_block
+from storage.journal.mask import Masker
+from storage.journal.packets import ACK, FIN, NOBODY, PAYLOAD_BYTES_LIMIT, PSH, RST, SYN, Conversation, Endpoints
+from storage.journal.segments import SegmentFile, make_root
+from storage.journal.times import DAY_NS
+
+SEGMENT_BYTES_LIMIT: Final = 256 * 2**20
+RETIRED_SEGMENTS_LIMIT: Final = 4  # Ended but not yet synced; past it the writer syncs them itself.
+BEGIN: Final = b"8=FIX."  # Wireshark 4.0 knows FIX by the first five bytes of a packet.
+
+_DATA: Final = PSH | ACK
+
+
+class JournalWriter:
+    """The journal under one root. Call `opened`, then the others; `sync` for durability; `close` at the end.
+
+    received_bytes: bytes handed in by `received`.
+    written_bytes: bytes of segments that write(2) took.
+    durable_bytes: those of them that fdatasync(2) confirmed. What a failed sync left open is never counted.
+    """
+
+    def __init__(self, root: Path, *, run: str, software: str, segment_bytes_limit: int = SEGMENT_BYTES_LIMIT) -> None:
+        self.received_bytes = self.written_bytes = self.durable_bytes = 0
+        self._root, self._segment_bytes_limit = root, segment_bytes_limit
+        about = comment(About.SEGMENT, {"run": run, "software": software, "schema": pcapng.SCHEMA})
+        self._head = pcapng.section_block(software, about) + pcapng.interface_block()
+        self._segment: SegmentFile | None = None
+        self._name_ns = self._day_end_ns = 0
+        self._records = self._first_ns = self._last_ns = 0
+        self._retired: list[SegmentFile] = []
+        self._lock = threading.Lock()  # Over _segment and _retired; held for no system call.
+        self._sync_lock = threading.Lock()  # Over descriptors being synced and closed.
+        self._connection: Connection | None = None
+        self._uncut: set[Direction] = set()  # Whose bytes must yet be cut where a message begins, after a rotation.
+        self._disconnect()
+
+    def opened(self, at_ns: int, connection: Connection) -> Position:
+        """Begin a connection, and a segment with it."""
+        assert self._connection is None, "opened twice without closed"
+        self._conversation = Conversation(Endpoints.of(connection))
+        try:
+            self._begin_segment(at_ns)
+            position = self._record(at_ns, Direction.OUTBOUND, SYN, comment(About.OPENED, asdict(connection)))
+        except JournalError:
+            self._disconnect()
+            raise
+        self._connection = connection
+        return position
+
+    def received(self, at_ns: int, data: bytes) -> list[tuple[Position, bytes]]:
+        """Write one socket read; return it in the pieces in which it was written, credentials masked."""
+        self.received_bytes += len(data)
+        return self._data(at_ns, Direction.INBOUND, data) if data else []
+
+    def sent(self, at_ns: int, data: bytes) -> Position:
+        """Write one send, credentials masked; return where it begins."""
+        assert data, "nothing was sent"
+        return self._data(at_ns, Direction.OUTBOUND, data)[0][0]
+
+    def closed(self, at_ns: int, reason: str, *, reset: bool) -> Position:
+        """End the connection: our FIN where it ended in order, the peer's RST where it was reset."""
+        assert self._connection is not None, "closed before opened"
+        direction, flags = (Direction.INBOUND, RST | ACK) if reset else (Direction.OUTBOUND, FIN | ACK)
+        try:
+            return self._record(at_ns, direction, flags, comment(About.CLOSED, {"reason": reason, "reset": reset}))
+        finally:
+            self._disconnect()
+
+    def note(self, at_ns: int, kind: str, fields: dict[str, str | int | None]) -> Position:
+        """Write something a reader should know that is in no byte of the stream, on a packet without payload."""
+        assert "kind" not in fields, "the kind of a note is its own argument"
+        return self._record(at_ns, Direction.OUTBOUND, ACK, comment(About.NOTE, {"kind": kind, **fields}))
+
+    def sync(self) -> int:
+        """Make durable what was written before this call; return `durable_bytes`. May run in another thread.
+
+        Errors: JournalUnwritable. The segment is then given up, never synced again; the next record begins another.
+        """
+        with self._sync_lock:
+            with self._lock:
+                pending = [*self._retired, *([self._segment] if self._segment else [])]
+                retired, self._retired = self._retired, []
+            failures = [failure for segment in pending if (failure := self._sync_segment(segment))]
+            for segment in retired:
+                segment.close()
+        if failures:
+            raise failures[0]
+        return self.durable_bytes
+
+    def close(self) -> None:
+        """Seal the segment, make everything durable, give the descriptors back. The writer is done after that."""
+        self._retire()
+        self.sync()
+
+    def _sync_segment(self, segment: SegmentFile) -> JournalUnwritable | None:
+        try:
+            self.durable_bytes += segment.sync()
+        except JournalUnwritable as failure:
+            return failure
+        return None
+
+    def _data(self, at_ns: int, direction: Direction, data: bytes) -> list[tuple[Position, bytes]]:
+        """Write the bytes of one read or send as one or more packets in one write(2)."""
+        assert self._connection is not None, "bytes without a connection"
+        segment = self._segment_for(at_ns)
+        masked = self._maskers[direction].feed(data)
+        note = comment(About.MASKED, {"tags": list(masked.tags)}) if masked.tags else b""
+        pieces = self._pieces(direction, masked.data)
+        headers = self._conversation.headers
+        blocks = [
+            packet_block(at_ns, direction, headers(direction, _DATA, len(piece)), piece, note) for piece in pieces
+        ]
+        offset = self._append(segment, at_ns, blocks[0] if len(blocks) == 1 else b"".join(blocks), len(blocks))
+        written = []
+        for piece, block in zip(pieces, blocks, strict=True):
+            written.append((Position(segment.name, offset), piece))
+            offset += len(block)
+        return written
+
+    def _pieces(self, direction: Direction, data: bytes) -> list[bytes]:
+        """Cut a read into packets; after a rotation, once, also where the first message begins.
+
+        Wireshark takes a conversation for FIX when a packet begins with a message. In a segment that begins in
+        mid-message that may never happen by itself, and then it would show nothing of it.
+        """
+        if self._uncut and direction in self._uncut:
+            begin = 0 if data.startswith(BEGIN) else data.find(b"\x01" + BEGIN) + 1
+            if begin or data.startswith(BEGIN):
+                self._uncut.remove(direction)
+            return [*packets_of(data[:begin]), *packets_of(data[begin:])]
+        return packets_of(data)
+
+    def _record(self, at_ns: int, direction: Direction, flags: int, text: bytes) -> Position:
+        """Write a packet without payload."""
+        segment = self._segment_for(at_ns)
+        block = packet_block(at_ns, direction, self._conversation.headers(direction, flags, 0), b"", text)
+        return Position(segment.name, self._append(segment, at_ns, block, 1))
+
+    def _append(self, segment: SegmentFile, at_ns: int, blocks: bytes, records: int) -> int:
+        """Write blocks; return where they stand. Where that fails, the sequence numbers keep what was lost."""
+        offset = segment.append(blocks)
+        self.written_bytes += len(blocks)
+        if self._records == 0:
+            self._first_ns = at_ns
+        self._last_ns = at_ns
+        self._records += records
+        return offset
+
+    def _segment_for(self, at_ns: int) -> SegmentFile:
+        """Return the segment for a record, a new one where the old one has ended."""
+        segment = self._segment
+        full = self._records > 0 and segment is not None and segment.size >= self._segment_bytes_limit
+        if segment is None or segment.failed or full or at_ns >= self._day_end_ns:
+            segment = self._begin_segment(at_ns)
+            if self._connection is not None:
+                self._uncut = {Direction.INBOUND, Direction.OUTBOUND}
+                headers = self._conversation.headers(Direction.OUTBOUND, ACK, 0)
+                text = comment(About.CONTINUED, asdict(self._connection))
+                self._append(segment, at_ns, packet_block(at_ns, Direction.OUTBOUND, headers, b"", text), 1)
+        return segment
+
+    def _begin_segment(self, at_ns: int) -> SegmentFile:
+        self._retire()
+        make_root(self._root)
+        segment = SegmentFile.create(self._root, max(at_ns, self._name_ns + 1))
+        try:
+            segment.append(self._head)
+        except JournalUnwritable:
+            segment.discard()
+            raise
+        self.written_bytes += len(self._head)
+        self._name_ns = segment.name_ns
+        self._day_end_ns = (segment.name_ns // DAY_NS + 1) * DAY_NS
+        self._records = self._first_ns = self._last_ns = 0
+        with self._lock:
+            self._segment = segment
+        return segment
+
+    def _retire(self) -> None:
+        """End the segment: seal it, and leave it to the next sync."""
+        segment = self._segment
+        if segment is None:
+            return
+        if not segment.failed and self._records:
+            seal = pcapng.seal_block(Seal(self._records, self._first_ns, self._last_ns))
+            with suppress(JournalUnwritable):  # It then reads as one whose writer was killed; the next write will tell.
+                segment.append(seal)
+                self.written_bytes += len(seal)
+        with self._lock:
+            self._segment = None
+            self._retired.append(segment)
+        if len(self._retired) > RETIRED_SEGMENTS_LIMIT:
+            self.sync()
+
+    def _disconnect(self) -> None:
+        """Forget the connection: what is noted from here on belongs to none."""
+        self._connection = None
+        self._conversation = Conversation(NOBODY)
+        self._maskers = {Direction.INBOUND: Masker(), Direction.OUTBOUND: Masker()}
+        self._uncut.clear()
+
+
+def packets_of(data: bytes) -> list[bytes]:
+    """Return bytes in pieces that fit a packet, cut at a message's end where one is in reach; no bytes, no pieces."""
+    if len(data) <= PAYLOAD_BYTES_LIMIT:
+        return [data] if data else []
+    end = last_message_end(data, 0, PAYLOAD_BYTES_LIMIT)
+    return [data[:end], *packets_of(data[end:])]
