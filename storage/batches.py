@@ -1,0 +1,109 @@
+"""Columns of one batch as Arrow tables: one a lake table and UTC date, sorted, names as dictionaries.
+
+Layer: storage. Knows columns and Arrow; no file and no clock.
+Source: design sections 3 and 5: the same rows give the same files, so everything here is a function of the rows.
+Left to others: encodings (`storage.schemas`), bytes (`storage.files`), the order of commits (`storage.lake`).
+"""
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from capture.columns import NAME_KINDS, NULL, Layout, Names, Table
+from storage.schemas import ENCODINGS, ENUM_NAMES, SORTED_BY, integer_type
+
+DAY_NS: Final = 86_400_000_000_000
+_EPOCH: Final = date(1970, 1, 1)
+
+
+def dated_tables(table: Table, names: Mapping[str, Names]) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the rows of one table as (date, Arrow table), one for each UTC date of receive_ns, earliest first.
+
+    Shapes: columns as in `storage.schemas.SCHEMAS`, save that names and enums are dictionary arrays holding just the
+        values in use, in order; rows by symbol (null last), then receive_ns, then as they were appended.
+    Errors: BufferError on a later append to `table` while an Arrow table of it is alive; it is handed on whole.
+    """
+    if not len(table):
+        return
+    columns = [_column(table, layout, names) for layout in table.layout]
+    rows = _sorted(_only_used_values(pa.table(columns, [layout.name for layout in table.layout])))
+    days = pc.divide(rows["receive_ns"], DAY_NS)
+    several = sorted(pc.unique(days).to_pylist())
+    if len(several) == 1:  # As nearly every batch is.
+        yield _date(several[0]), rows
+        return
+    for day in several:
+        yield _date(day), _only_used_values(rows.filter(pc.equal(days, day)))
+
+
+def _date(day: int) -> str:
+    """Return a count of days since the epoch as YYYY-MM-DD."""
+    return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+def _column(table: Table, layout: Layout, names: Mapping[str, Names]) -> pa.Array:
+    """Return one column as Arrow sees it; integers share the memory of the column's `array`."""
+    values = table.columns[layout.name]
+    if isinstance(values, list):
+        texts = pa.array(values, pa.string())
+        return texts if layout.name in ENCODINGS else texts.dictionary_encode()
+    if layout.kind in NAME_KINDS:
+        return _named(_integers(values), names[layout.kind].values)
+    if layout.name in ENUM_NAMES:
+        return _named(_integers(values), ENUM_NAMES[layout.name])
+    return _nullable(_integers(values)) if layout.kind == "q" else _integers(values)
+
+
+def _integers(values: "array[int]") -> pa.Array:
+    """Return an `array` as an Arrow array over the same memory."""
+    return pa.Array.from_buffers(integer_type(values.typecode), len(values), [None, pa.py_buffer(values)])
+
+
+def _nullable(values: pa.Array) -> pa.Array:
+    """Return int64 values with `NULL` as null; the memory stays shared."""
+    valid = pc.not_equal(values, NULL)
+    if pc.all(valid).as_py():
+        return values
+    bitmap = valid.buffers()[1]  # The bits of a fresh boolean array are a validity bitmap.
+    return pa.Array.from_buffers(pa.int64(), len(values), [bitmap, values.buffers()[1]])
+
+
+def _named(codes: pa.Array, values: Sequence[str]) -> pa.Array:
+    """Return codes as a dictionary array, a code below zero as null."""
+    indices = codes.cast(pa.int32())
+    return pa.DictionaryArray.from_arrays(
+        pc.if_else(pc.greater_equal(indices, 0), indices, pa.scalar(None, pa.int32())), pa.array(values, pa.string())
+    )
+
+
+def _sorted(rows: pa.Table) -> pa.Table:
+    """Return rows whose dictionaries are sorted by symbol, then receive_ns, stable."""
+    symbol, receive_ns = (rows[name].combine_chunks() for name in SORTED_BY)
+    keys = pa.table({"symbol": symbol.indices, "receive_ns": receive_ns})  # Codes are in the order of their names.
+    by = [("symbol", "ascending", "at_end")]
+    if not pc.all(pc.less_equal(receive_ns[:-1], receive_ns[1:]), min_count=0).as_py():
+        by.append(("receive_ns", "ascending", "at_end"))  # Left out where it holds: a few codes alone sort by counting.
+    return rows.take(pc.sort_indices(keys, sort_keys=by))
+
+
+def _only_used_values(rows: pa.Table) -> pa.Table:
+    """Return rows whose dictionaries hold just the values in use, sorted.
+
+    A file's dictionary pages are then a function of its rows, whatever else the batch held.
+    """
+    columns = [_compacted(column) if pa.types.is_dictionary(column.type) else column for column in rows.columns]
+    return pa.table(columns, rows.column_names)
+
+
+def _compacted(column: pa.ChunkedArray) -> pa.Array:
+    chunk = column.combine_chunks()
+    values = chunk.dictionary.to_pylist()
+    used = [code for code in pc.unique(chunk.indices).to_pylist() if code is not None]
+    used.sort(key=values.__getitem__)
+    new_codes = dict(zip(used, range(len(used)), strict=True))
+    recoded = pc.take(pa.array([new_codes.get(code) for code in range(len(values))], pa.int32()), chunk.indices)
+    return pa.DictionaryArray.from_arrays(recoded, pa.array([values[code] for code in used], pa.string()))

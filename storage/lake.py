@@ -1,0 +1,149 @@
+"""The lake: one Delta table a name, written batch by batch, read by the file list of its logs.
+
+Layer: storage, above schemas, batches, files and commits, which it puts in order. No clock, no DuckDB.
+Source: design sections 3 and 5.
+Left to others: where a batch ends (`storage.recorder`), damage (`storage.recovery`), questions (`queries.tape`).
+
+A batch is five commits, one a table, each atomic and each carrying the writer's transaction (app_id, version). A writer
+killed between two of them writes the batch again: tables that hold it skip it, the others take it. `events` comes last
+and always, rows or none, so what `last_version` tells is whole in every table.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from capture.columns import Columns
+from storage.batches import dated_tables
+from storage.commits import TableLog
+from storage.errors import CannotCreate, LakeDamaged, LakeMissing
+from storage.files import write_file
+from storage.schemas import TABLE_LAST, TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What one batch came to.
+
+    rows: by table, of what this call committed. bytes: of its files. skipped: tables that held the batch already.
+    """
+
+    rows: Mapping[str, int]
+    bytes: int
+    files: tuple[Path, ...]
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """One file of a table as its log states it: enough to leave it unread.
+
+    path: absolute. first_ns, last_ns: of receive_ns, inclusive. symbol_lowest, symbol_highest: None where no row has
+    a symbol.
+    """
+
+    path: Path
+    date: str
+    rows: int
+    size: int
+    first_ns: int
+    last_ns: int
+    symbol_lowest: str | None
+    symbol_highest: str | None
+
+
+class Lake:
+    """A lake at a path. One writer at a time calls `write_batch`; any number read `files`."""
+
+    def __init__(self, path: Path, logs: Mapping[str, TableLog | None]) -> None:
+        self.path = path
+        self._logs = logs
+
+    @classmethod
+    def create_or_open(cls, path: Path) -> "Lake":
+        """Return the lake at a path for writing, with every table made that is missing.
+
+        Errors: CannotCreate where the directory cannot be made or written; LakeNewer; LakeDamaged.
+        """
+        path = path.resolve()
+        if "%" in str(path):  # Measured with 1.6.6, as a path and as a URI: %2e is taken for a dot.
+            raise CannotCreate(path, "deltalake misreads a path with % in it", remedy="use a name without one")
+        logs = {name: TableLog.open(path / name, name) or TableLog.create(path / name, name) for name in TABLES}
+        for name in TABLES:
+            if not os.access(path / name, os.W_OK | os.X_OK):
+                raise CannotCreate(path / name, "no permission to write")
+        return cls(path, logs)
+
+    @classmethod
+    def open(cls, path: Path) -> "Lake":
+        """Return the lake at a path for reading; a table not made yet counts as empty.
+
+        Errors: LakeMissing where no table is there; LakeNewer; LakeDamaged.
+        """
+        path = path.resolve()
+        logs = {name: TableLog.open(path / name, name) for name in TABLES}
+        if not any(logs.values()):
+            raise LakeMissing(path)
+        return cls(path, logs)
+
+    def last_version(self, app_id: str) -> int | None:
+        """Return the version of the last batch of a writer that is whole in every table, or None."""
+        log = self._logs[TABLE_LAST]
+        return None if log is None else log.last_version(app_id)
+
+    def write_batch(
+        self, columns: Columns, *, label: str, version: int, app_id: str, at_ns: int, metadata: Mapping[str, str]
+    ) -> BatchReport:
+        """Write one batch and commit it table by table; return once all of it is durable.
+
+        Shapes: label begins the files' names, letters, digits and `-_.`; metadata is kept in each commit of the log.
+        Units: at_ns is taken for the files' modification time.
+        Errors: OSError, DeltaError: open the lake anew and write the same batch again; nothing is then there twice.
+        """
+        rows: dict[str, int] = {}
+        files: list[Path] = []
+        skipped: list[str] = []
+        size = 0
+        for name, table in columns.tables().items():
+            log = self._logs[name]
+            assert log is not None, "a lake open for writing has every table"
+            if log.holds(app_id, version):
+                skipped.append(name)
+                continue
+            written = [
+                write_file(log.path, name, of_date, date=date, label=label)
+                for date, of_date in dated_tables(table, columns.names)
+            ]
+            if written or name == TABLE_LAST:
+                log.commit(written, app_id=app_id, version=version, at_ns=at_ns, metadata=metadata)
+            rows[name] = sum(file.rows for file in written)
+            size += sum(file.size for file in written)
+            files.extend(log.path / file.path for file in written)
+        return BatchReport(rows, size, tuple(files), tuple(skipped))
+
+    def files(self, table: str) -> list[FileInfo]:
+        """Return the present files of a table, earliest first, as its log lists them now."""
+        log = self._logs[table]
+        if log is None:
+            return []
+        found = [_file_info(log.path, add) for add in log.adds()]
+        return sorted(found, key=lambda file: (file.first_ns, file.path))
+
+
+def _file_info(table_path: Path, add: Mapping[str, Any]) -> FileInfo:
+    """Return one add action as a file; a path that leads out of the table is refused."""
+    relative = PurePosixPath(add["path"])
+    if relative.is_absolute() or ".." in relative.parts:
+        raise LakeDamaged(table_path, f"it lists {add['path']!r}, outside the table")
+    return FileInfo(
+        path=table_path / relative,
+        date=add["partition.date"],
+        rows=add["num_records"],
+        size=add["size_bytes"],
+        first_ns=add["min.receive_ns"],
+        last_ns=add["max.receive_ns"],
+        symbol_lowest=add.get("min.symbol"),
+        symbol_highest=add.get("max.symbol"),
+    )
