@@ -10,13 +10,13 @@ Layer: above all. It alone knows capture, storage and queries, and it imports ea
 import importlib
 import importlib.metadata
 import os
-import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import click
+
     from queries.tape import Tape
 
 __all__ = ["main", "open"]
@@ -27,11 +27,15 @@ COMMANDS: Final = {
     "venue": ("capture.cli", "venue", "Serve recordings as a simulated Kraken, over TLS 1.3."),
     "record": ("storage.cli", "record", "Record a venue's market data until stopped."),
     "rebuild": ("storage.cli", "rebuild", "Make a lake anew from a journal."),
-    "journal": ("storage.journal.cli", "journal", "Look into a journal: ls, cat, verify."),
-    "changes": ("queries.cli", "changes", "Print the book changes of a symbol."),
-    "trades": ("queries.cli", "trades", "Print the trades of a symbol."),
-    "book": ("queries.cli", "book", "Rebuild one book as it stood at a moment."),
-    "sql": ("queries.cli", "sql", "Ask a lake anything in SQL."),
+    "journal": ("storage.journal.cli", "journal", "Look into the journal: the raw bytes of every connection."),
+    "changes": ("queries.cli", "changes_command", "Print the book changes of a symbol, by arrival."),
+    "trades": ("queries.cli", "trades_command", "Print the trades of a symbol, by arrival."),
+    "book": (
+        "queries.cli",
+        "book_command",
+        "Print the book of a symbol as it stood at a moment, and what it rests on.",
+    ),
+    "sql": ("queries.cli", "sql_command", "Print the answer to one SELECT over the tape."),
 }
 
 
@@ -98,4 +102,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,182 @@
+"""Commands of storage: record and rebuild.
+
+Layer: command line. Parses, calls, prints; imports what is heavy on use.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from capture.cli_support import EXIT_FINDINGS, escaped, reporting_errors
+
+if TYPE_CHECKING:
+    from capture.config import Settings
+    from storage.recorder import Recorder, Summary
+
+ENVIRONMENT_PREFIX: Final = "FIXTAPE_"
+COMMAND_LINE: Final = "command line"
+
+# Option or variable to setting: FIXTAPE_VENUE_HOST stands for venue.host, as --host does.
+_OPTIONS: Final = {
+    "host": ("venue", "host"),
+    "port": ("venue", "port"),
+    "ca": ("venue", "ca_file"),
+    "server_name": ("venue", "server_name"),
+    "sender": ("session", "sender_comp_id"),
+    "target": ("session", "target_comp_id"),
+    "heartbeat": ("session", "heartbeat_s"),
+    "symbols": ("market", "symbols"),
+    "depth": ("market", "depth"),
+    "root": ("storage", "root"),
+    "batch_s": ("storage", "batch_s"),
+    "fsync_ms": ("storage", "fsync_ms"),
+}
+
+
+def software() -> str:
+    """Return what wrote a file, as files say it."""
+    return f"fixtape {version('fixtape')}"
+
+
+def effective(config: Path | None, options: dict[str, Any]) -> "Settings":
+    """Return settings by precedence: option, environment, file, default. Errors: what `capture.config` raises."""
+    import msgspec
+
+    from capture.config import Settings, check, read
+
+    settings = read(config) if config is not None else Settings()
+    sections: dict[str, dict[str, Any]] = msgspec.to_builtins(settings)
+    for name, (section, key) in _OPTIONS.items():
+        variable = f"{ENVIRONMENT_PREFIX}{section.upper()}_{key.upper()}"
+        value = options.get(name)
+        if value in (None, ()) and variable in os.environ:
+            value = os.environ[variable].split(",") if key == "symbols" else os.environ[variable]
+        if value not in (None, ()):
+            sections[section][key] = value
+    where = str(config) if config is not None else COMMAND_LINE
+    try:
+        return check(msgspec.convert(sections, Settings, strict=False), where=where)
+    except msgspec.ValidationError as error:
+        raise click.UsageError(f"{error}") from None
+
+
+@click.command()
+@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="TOML file; options override it.")
+@click.option("--host", help="Host of the venue.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the venue.  [default: 4000]")
+@click.option("--ca", type=click.Path(dir_okay=False), help="PEM file to verify the venue by, instead of the system's.")
+@click.option("--server-name", help="Name that the certificate must prove; the host if not given.")
+@click.option("--sender", help="SenderCompID(49) that the venue assigned to you.")
+@click.option("--target", help="TargetCompID(56) of the venue.  [default: KRAKEN-MD]")
+@click.option("--heartbeat", type=int, help="HeartBtInt(108) in seconds.  [default: 60]")
+@click.option("--symbol", "symbols", multiple=True, help="Symbol as the venue lists it, e.g. BTC/USD; repeat, or: all.")
+@click.option("--depth", type=int, help="Levels a side: 10, 25, 100, 500 or 1000.  [default: 1000]")
+@click.option("--root", type=click.Path(file_okay=False), help="Directory of the tape.  [default: tape]")
+@click.option("--batch-s", type=int, help="Seconds of receive time in one batch; a divisor of 86400.  [default: 60]")
+@click.option("--fsync-ms", type=int, help="The most that a power cut can take.  [default: 200]")
+@click.option("--for", "seconds", type=click.FloatRange(min=0.1), help="Stop after so many seconds.")
+@reporting_errors
+def record(config: Path | None, seconds: float | None, **options: Any) -> None:
+    """Record a venue's market data until stopped.
+
+    Ctrl-C or SIGTERM ends it in order: Logout, last batch committed, exit 0. It exits with 3 if the venue refused a
+    symbol, and with a code of its own for each way of not getting started; the README lists them. Settings come from
+    options, then FIXTAPE_SECTION_KEY variables, then the file.
+
+    \b
+    Example:
+      fixtape record --host 127.0.0.1 --ca venue-ca.pem --sender CLIENT --symbol BTC/USD --root tape
+    """
+    settings = effective(config, options)
+    from capture.client import run
+    from storage.recorder import Recorder
+    from storage.status import StatusPrinter
+
+    printers: list[StatusPrinter] = []
+
+    def failed(reason: str, delay_s: float) -> None:
+        printers[0].say(f"disconnected: {escaped(reason)}; trying again in {delay_s:.0f} s")
+
+    with Recorder(settings, software(), on_failure=failed) as recorder:
+        printers.append(StatusPrinter(recorder))
+        summaries: list[Summary] = []
+        run(_record(recorder, seconds, printers[0], summaries))
+    _print_summary(summaries[0], settings)
+    if summaries[0].rejected or summaries[0].unknown:
+        sys.exit(EXIT_FINDINGS)
+
+
+async def _record(recorder: "Recorder", seconds: float | None, printer: "Any", summaries: "list[Summary]") -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, recorder.stop)
+    settings = recorder.settings
+    printer.say(f"recording {', '.join(settings.market.symbols)} of {settings.venue.host} into {recorder.root}")
+    summaries.append(await recorder.run(seconds=seconds, watch=printer))
+    printer.say("stopped in order")
+
+
+def _print_summary(summary: "Summary", settings: "Settings") -> None:
+    from storage.status import bytes_text
+
+    counters = summary.counters
+    due = counters.verified + counters.mismatches
+    click.echo(f"messages   {counters.messages:,} ({counters.entries:,} entries, {counters.trades:,} trades)")
+    click.echo(f"checksums  {counters.verified:,} of {due:,} verified, {counters.unverified:,} without one")
+    click.echo(f"books      {summary.books_proven} of {summary.books} proven at the end, {counters.gaps} gaps")
+    click.echo(f"journal    {bytes_text(summary.journal_bytes)} in {settings.storage.root}/journal")
+    click.echo(
+        f"lake       {summary.rows_committed:,} rows, {bytes_text(summary.lake_bytes)} in {settings.storage.root}/lake"
+    )
+    for symbol, text in summary.rejected.items():
+        click.echo(f"fixtape: {escaped(symbol)}: not recorded, the venue refused it: {escaped(text)}", err=True)
+    for symbol in summary.unknown:
+        click.echo(f"fixtape: {escaped(symbol)}: not recorded, the venue no longer lists it", err=True)
+
+
+@click.command()
+@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory of the lake to make.  [default: ROOT/lake]",
+)
+@click.option("--batch-s", type=int, default=60, show_default=True, help="Seconds of a batch, as when it was recorded.")
+@reporting_errors
+def rebuild(root: Path, into: Path | None, batch_s: int) -> None:
+    """Make a lake anew from a journal.
+
+    ROOT is a tape's root. Batches that the lake holds already are left alone, so an interrupted rebuild, or a lake
+    whose last batches a crash took, is completed by running it (again).
+
+    \b
+    Example:
+      fixtape rebuild tape --into lake-again
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from storage.rebuild import rebuild as rebuild_lake
+    from storage.tape_layout import JOURNAL, LAKE
+
+    journal = root / JOURNAL if (root / JOURNAL).is_dir() else root
+    total = sum(path.stat().st_size for path in journal.rglob("*.pcapng"))
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("rebuilding", total=total)
+        report = rebuild_lake(
+            journal,
+            into or root / LAKE,
+            software=software(),
+            batch_s=batch_s,
+            progress=lambda count: bar.advance(task, count),
+        )
+    held = f", {report.batches_held} of them there already" if report.batches_held else ""
+    click.echo(f"journal    {report.records:,} records of {report.runs} runs, {report.received_bytes:,} bytes received")
+    click.echo(f"checksums  {report.verified:,} of {report.verified + report.mismatches:,} verified")
+    click.echo(f"lake       {report.rows:,} rows in {report.batches} batches{held}: {into or root / LAKE}")

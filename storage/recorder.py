@@ -1,0 +1,231 @@
+"""The recorder: a client whose bytes go to the journal and whose rows go to the lake.
+
+Layer: storage, above journal and lake. Implements what `capture.sinks` asks for.
+Source: design section 3.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from capture import clock
+from capture.client import Client, Endpoint
+from capture.config import Settings
+from capture.feed import Counters, Feed
+from capture.market.requests import depth_ok
+from capture.sinks import Connection, Position
+from capture.subscriber import Subscriber
+from capture.wire.values import compact_utc
+from storage.batcher import Batch, Batcher
+from storage.errors import LakeDamaged
+from storage.journal.writer import JournalWriter
+from storage.lake import BatchReport, Lake
+from storage.pipeline import RECORDER, recorder_session, write_batch
+from storage.tape_layout import JOURNAL, LAKE, locked, make_root
+from storage.writer_thread import WriterThread
+
+MIB: Final = 1024 * 1024
+WATCH_S: Final = 0.5  # How often a failure of a thread is looked for.
+
+
+class _BatchingJournal:
+    """The journal as the client sees it: each record first moves the batches on, then is written."""
+
+    def __init__(self, journal: JournalWriter, batcher: Batcher) -> None:
+        self._journal, self._batcher = journal, batcher
+
+    def opened(self, at_ns: int, connection: Connection) -> Position:
+        self._batcher.advance(at_ns)
+        return self._journal.opened(at_ns, connection)
+
+    def received(self, at_ns: int, data: bytes) -> Iterable[tuple[Position, bytes]]:
+        self._batcher.advance(at_ns)
+        return self._journal.received(at_ns, data)
+
+    def sent(self, at_ns: int, data: bytes) -> Position:
+        self._batcher.advance(at_ns)
+        return self._journal.sent(at_ns, data)
+
+    def closed(self, at_ns: int, reason: str, *, reset: bool) -> Position:
+        self._batcher.advance(at_ns)
+        return self._journal.closed(at_ns, reason, reset=reset)
+
+    def note(self, at_ns: int, kind: str, fields: dict[str, str | int | None]) -> Position:
+        self._batcher.advance(at_ns)
+        return self._journal.note(at_ns, kind, fields)
+
+
+class _Syncer:
+    """Makes the journal durable at an interval, beside the event loop; the first failure is kept."""
+
+    def __init__(self, journal: JournalWriter, interval_s: float) -> None:
+        self._journal = journal
+        self._interval_s = interval_s
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise what ended the syncer, if anything did."""
+        if self._error is not None:
+            raise self._error
+
+    def finish(self) -> None:
+        """Stop and raise what failed, if anything did."""
+        self._stop.set()
+        self._thread.join()
+        self.check()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval_s):
+            try:
+                self._journal.sync()
+            except OSError as error:  # Never tried again on the same descriptor: a later success would mean nothing.
+                self._error = error
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run came to."""
+
+    counters: Counters
+    connections: int
+    books: int
+    books_proven: int
+    rows_committed: int
+    journal_bytes: int
+    lake_bytes: int
+    rejected: dict[str, str]
+    unknown: tuple[str, ...]
+
+
+def _write_new(lake: Lake, batch: Batch, software: str) -> BatchReport:
+    """Write a batch that nobody can have written before. Errors: LakeDamaged where a table claims to hold it."""
+    report = write_batch(lake, batch, software)
+    if report.skipped:
+        raise LakeDamaged(lake.path, f"batch {batch.version} of this run is said to be in {', '.join(report.skipped)}")
+    return report
+
+
+class Recorder:
+    """Records one session into a tape's root; a context manager that holds the root's lock.
+
+    Errors on entering: CannotCreate, RootLocked, LakeNewer; the venue is not spoken to before the disk is known good.
+    """
+
+    def __init__(
+        self, settings: Settings, software: str, *, on_failure: Callable[[str, float], None] | None = None
+    ) -> None:
+        self.settings = settings
+        self.root = Path(settings.storage.root)
+        self._software = software
+        self._on_failure = on_failure
+
+    def __enter__(self) -> Self:
+        settings = self.settings
+        make_root(self.root)
+        self._lock = locked(self.root)
+        self._lock.__enter__()
+        try:
+            lake = Lake.create_or_open(self.root / LAKE)
+            # A run is numbered by its beginning, and after the last batch even if the clock was set back meanwhile.
+            run_ns = max(clock.read().wall_ns, (lake.last_version(RECORDER) or 0) + 1)
+            session = recorder_session(
+                settings.session.sender_comp_id,
+                settings.session.target_comp_id,
+                heartbeat_s=settings.session.heartbeat_s,
+                answers=True,
+            )
+            self.feed = Feed(session)
+            self.writer = WriterThread(lambda batch: _write_new(lake, batch, self._software))
+            self._batcher = Batcher(run_ns, settings.storage.batch_s, self.feed.take_columns, self.writer.put)
+            self.journal = JournalWriter(
+                self.root / JOURNAL,
+                run=compact_utc(run_ns),
+                software=self._software,
+                segment_bytes_limit=settings.storage.segment_mib * MIB,
+            )
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._lock.__exit__(None, None, None)
+
+    @property
+    def counters(self) -> Counters:
+        """What was seen so far."""
+        return self.feed.counters
+
+    async def run(self, *, seconds: float | None = None, watch: Callable[[], None] | None = None) -> Summary:
+        """Record until `stop` or for so many seconds; return after the last batch is committed.
+
+        watch: called twice a second.
+        """
+        settings = self.settings
+        depth = depth_ok(settings.market.depth, where="market.depth")
+        subscriber = Subscriber(self.feed.session, settings.market.symbols, depth)
+        venue = settings.venue
+        endpoint = Endpoint(
+            venue.host, venue.port, venue.server_name or venue.host, Path(venue.ca_file) if venue.ca_file else None
+        )
+        journal = _BatchingJournal(self.journal, self._batcher)
+        self.client = Client(endpoint, self.feed, subscriber, journal, on_failure=self._on_failure)
+        syncer = _Syncer(self.journal, settings.storage.fsync_ms / 1000)
+        watching = asyncio.ensure_future(self._watch(syncer, seconds, watch))
+        try:
+            await self.client.run()
+        finally:
+            watching.cancel()
+            self._finish(syncer)
+        return Summary(
+            counters=self.feed.counters,
+            connections=self.client.connections,
+            books=len(self.feed.by_symbol),
+            books_proven=self._proven_at_stop,
+            rows_committed=self.writer.committed_rows,
+            journal_bytes=self.journal.durable_bytes,
+            lake_bytes=self.writer.committed_bytes,
+            rejected=dict(subscriber.rejected),
+            unknown=subscriber.unknown,
+        )
+
+    def stop(self) -> None:
+        """Log out, commit what there is, and end `run`."""
+        self._proven_at_stop = self.feed.books_proven
+        self.client.stop()
+
+    _proven_at_stop = 0
+
+    def _finish(self, syncer: _Syncer) -> None:
+        """Make everything durable, the journal before the rows that are made from it."""
+        try:
+            syncer.finish()
+            self.journal.close()
+            self._batcher.cut()
+        finally:
+            self.writer.finish()
+
+    async def _watch(self, syncer: _Syncer, seconds: float | None, watch: Callable[[], None] | None) -> None:
+        loop = asyncio.get_running_loop()
+        end = None if seconds is None else loop.time() + seconds
+        while True:
+            left = WATCH_S if end is None else min(WATCH_S, end - loop.time())
+            await asyncio.sleep(max(left, 0))
+            try:
+                syncer.check()
+                self.writer.check()
+            except BaseException as error:  # noqa: BLE001 - it ends the run, raised there
+                self.client.fail(error)
+                return
+            if watch is not None:
+                watch()
+            if end is not None and loop.time() >= end:
+                self.stop()
+                return

@@ -1,0 +1,63 @@
+"""The lake's writer beside the event loop: batches in, commits out, one at a time.
+
+Layer: storage. Owns a thread and a bounded queue.
+Source: design section 3, rule 3: slow disks push back visibly.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from storage.batcher import Batch
+from storage.lake import BatchReport
+
+BATCHES_WAITING_LIMIT: Final = 4  # Beyond it the reader waits, and the socket pushes back.
+
+
+class WriterThread:
+    """Writes batches in order; the first failure is kept and raised to whoever hands over the next batch."""
+
+    def __init__(self, write: Callable[[Batch], BatchReport]) -> None:
+        self.committed_rows = 0
+        self.committed_bytes = 0
+        self.batches = 0
+        self._write = write
+        self._error: BaseException | None = None
+        self._queue: queue.Queue[Batch | None] = queue.Queue(BATCHES_WAITING_LIMIT)
+        self._thread = threading.Thread(target=self._run, name="lake-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many batches wait."""
+        return self._queue.qsize()
+
+    def put(self, batch: Batch) -> None:
+        """Hand over a batch, waiting for room. Errors: whatever ended the writer."""
+        self.check()
+        self._queue.put(batch)
+
+    def check(self) -> None:
+        """Raise what ended the writer, if anything did."""
+        if self._error is not None:
+            raise self._error
+
+    def finish(self) -> None:
+        """Wait until every batch is committed. Errors: whatever ended the writer."""
+        self._queue.put(None)
+        self._thread.join()
+        self.check()
+
+    def _run(self) -> None:
+        while (batch := self._queue.get()) is not None:
+            if self._error is not None:
+                continue  # Drained, so that nobody waits for room; the journal holds these rows.
+            try:
+                report = self._write(batch)
+            except BaseException as error:  # noqa: BLE001 - it is raised in the thread that hands over batches
+                self._error = error
+            else:
+                self.committed_rows += sum(report.rows.values())
+                self.committed_bytes += report.bytes
+                self.batches += 1
