@@ -1,0 +1,176 @@
+"""DuckDB in memory over one list of the lake's files, locked to them.
+
+Layer: queries, below the tape. Knows the lake's file lists and SQL, no question in particular.
+Source: design section 5, the Delta log is where readers take their files from; faults E2, E3, E8; libraries 1.1 and 5.
+Left to others: which questions there are (`queries.tape`, `queries.books`).
+
+Written in what DuckDB 1.5 and 2.0 both do. Three things are as measured on both: `hive_partitioning` is off, because a
+directory above the lake called `symbol=x` would otherwise replace the column; files are allowed one by one, because an
+allowed directory can be written into; a question gets the files that the log's statistics leave, because
+`union_by_name` reads the footer of every file it is given.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from queries.errors import StatementFailed
+from queries.statements import statement
+from storage.lake import FileInfo
+from storage.schemas import SCHEMAS, TABLES
+
+FIRST_FILES: Final = 8  # How many of the newest files a backward search reads first; each further step doubles it.
+_MACROS: Final = ("macro_scaled", "macro_time_of_ms")
+_SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",  # A variable of the caller is no table.
+    "temp_directory": "",  # Nothing is spilled beside the working directory.
+}
+# Only names of our own tables and columns are ever put into a statement; values and paths are bound.
+_FROM_RAW: Final = "SELECT * FROM raw.{}"
+_FROM_FILES: Final = "SELECT * FROM read_parquet(${}_files, union_by_name = true, hive_partitioning = false)"
+_SQL_TYPES: Final[Mapping[pa.DataType, str]] = {
+    pa.int64(): "BIGINT",
+    pa.int32(): "INTEGER",
+    pa.int16(): "SMALLINT",
+    pa.int8(): "TINYINT",
+    pa.string(): "VARCHAR",
+}
+
+
+class Engine:
+    """One database in memory over one list of files; a later list is another engine.
+
+    Each call has a cursor of its own, so any number of threads may ask. A relation keeps alive what it needs when its
+    engine is let go of, not when it is closed.
+    """
+
+    def __init__(self, files: Mapping[str, Sequence[FileInfo]], *, locked: bool) -> None:
+        self._files = files
+        self._lock = Lock()
+        self._has_views = False
+        self._connection = duckdb.connect(":memory:", config=_SETTINGS)
+        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._connection.execute("CREATE SCHEMA raw")
+        for macro in _MACROS:
+            self._connection.execute(statement(macro))
+        self._in_raw = self._connection.cursor()  # Makes views in `raw`, once the settings are locked too.
+        self._in_raw.execute("SET schema = 'raw'")
+        if locked:
+            self._lock_down()
+
+    def _lock_down(self) -> None:
+        """Leave the lake's files to read, and nothing else outside the database."""
+        paths = [path for files in self._files.values() for path in _paths(files)]
+        self._connection.execute("SET allowed_paths = $paths", {"paths": paths})
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+
+    def close(self) -> None:
+        """Close the database, and with it every relation not read yet."""
+        self._in_raw.close()
+        self._connection.close()
+
+    def files(self, table: str, *, start_ns: int, end_ns: int, symbol: str | None = None) -> list[FileInfo]:
+        """Return the files of a table that can hold a row of a window, and of a symbol if one is given."""
+        return [
+            file
+            for file in self._files[table]
+            if file.last_ns >= start_ns and file.first_ns < end_ns and (symbol is None or _can_hold(file, symbol))
+        ]
+
+    def extent(self) -> tuple[int, int] | None:
+        """Return the first and last receive_ns of all tables, or None for a lake without rows."""
+        files = [file for of_table in self._files.values() for file in of_table]
+        return (min(file.first_ns for file in files), max(file.last_ns for file in files)) if files else None
+
+    def ask(
+        self, name: str, files: Mapping[str, Sequence[FileInfo]], parameters: Mapping[str, object]
+    ) -> duckdb.DuckDBPyRelation:
+        """Return the relation of one statement of `queries/sql`, its tables read from these files alone.
+
+        Errors: StatementFailed, where a file cannot be opened.
+        """
+        tables = [f"{table} AS ({_view(table, _source(table, of_table))})" for table, of_table in files.items()]
+        lists = {f"{table}_files": _paths(of_table) for table, of_table in files.items() if of_table}
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            return cursor.sql(f"WITH {', '.join(tables)} {statement(name)}", params={**lists, **parameters})
+        except duckdb.Error as error:
+            raise StatementFailed(str(error)) from error
+
+    def newest(
+        self, name: str, table: str, files: Sequence[FileInfo], parameters: Mapping[str, object]
+    ) -> tuple[Any, ...] | None:
+        """Return the one row of a statement that looks for the last of something, reading no older file than it must.
+
+        Shapes: the row's last column is its receive_ns.
+        """
+        for some in _newest_first(files):
+            rows = self.ask(name, {table: some}, parameters).fetchall()
+            if not rows:
+                continue
+            later = [file for file in files if file.last_ns >= rows[0][-1]]
+            if len(later) > len(some):  # Files overlap in time, so one not read yet may hold a later row.
+                rows = self.ask(name, {table: later}, parameters).fetchall()
+            return tuple(rows[0])
+        return None
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of the caller's own on the views over all files."""
+        with self._lock:
+            cursor = self._connection.cursor()
+            if not self._has_views:
+                self._make_views(cursor)
+                self._has_views = True
+            return cursor
+
+    def _make_views(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Make the views: in `raw` the tables as stored, in `main` as people read them."""
+        for table in TABLES:
+            paths = _paths(self._files[table])
+            stored = (
+                self._in_raw.from_parquet(paths, union_by_name=True, hive_partitioning=False)
+                if paths
+                else self._in_raw.sql(_source(table, ()))
+            )
+            stored.create_view(table)
+            cursor.execute(f"CREATE VIEW main.{table} AS {_view(table, _FROM_RAW.format(table))}")
+
+
+def _view(table: str, source: str) -> str:
+    """Return a table as people read it, over a source of stored rows."""
+    return f"WITH stored AS ({source}) {statement(f'view_{table}')}"
+
+
+def _source(table: str, files: Sequence[FileInfo]) -> str:
+    """Return the statement that reads the stored rows of files bound to `$<table>_files`; no files, no rows."""
+    if files:
+        return _FROM_FILES.format(table)
+    columns = ", ".join(f'CAST(NULL AS {_SQL_TYPES[field.type]}) AS "{field.name}"' for field in SCHEMAS[table])
+    return f"SELECT {columns} WHERE false"
+
+
+def _paths(files: Sequence[FileInfo]) -> list[str]:
+    return [str(file.path) for file in files]
+
+
+def _can_hold(file: FileInfo, symbol: str) -> bool:
+    lowest, highest = file.symbol_lowest, file.symbol_highest
+    return lowest is not None and highest is not None and lowest <= symbol <= highest
+
+
+def _newest_first(files: Sequence[FileInfo]) -> Iterator[list[FileInfo]]:
+    """Yield files in growing lots, those first that reach furthest."""
+    ordered = sorted(files, key=lambda file: file.last_ns, reverse=True)
+    begin, count = 0, FIRST_FILES
+    while begin < len(ordered):
+        yield ordered[begin : begin + count]
+        begin, count = begin + count, count * 2

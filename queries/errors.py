@@ -1,0 +1,95 @@
+"""What can go wrong with a question, and what each failure is called outside.
+
+Layer: below everything in queries.
+Source: style guide section 6. Every text of the user or the venue is escaped before it gets into a message.
+
+    QueryError                  1
+    ├── NotALake                2  the path holds no lake
+    ├── TimeNotUnderstood       2  a time without a zone, or no time at all
+    ├── WindowReversed          2  a window that ends before it begins
+    ├── UnknownSymbol           1  a symbol that the lake has never seen
+    ├── EmptyWindow             1  a window outside what the lake covers
+    ├── NoSnapshot              1  no book can be rebuilt at that moment
+    └── StatementFailed         1  SQL that is refused, or fails
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import ClassVar, Final
+
+from queries.text import shown
+
+SUGGESTIONS: Final = 3
+SYMBOL_CHARACTERS: Final = 40
+
+
+class QueryError(Exception):
+    """Base of the errors of queries; `exit_code` is what the command ends with when one gets that far."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class NotALake(QueryError):
+    """A path that holds neither a lake nor a tape with one."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{shown(str(path))}: no lake here; give the directory that `fixtape record` writes")
+        self.path = path
+
+
+class TimeNotUnderstood(QueryError):
+    """A time without a zone, or a text that is no time."""
+
+    exit_code = 2
+
+    def __init__(self, received: str, *, reason: str) -> None:
+        super().__init__(f"time {shown(received[:SYMBOL_CHARACTERS])!r} {reason}")
+        self.received, self.reason = received, reason
+
+
+class WindowReversed(QueryError):
+    """A window that holds no moment."""
+
+    exit_code = 2
+
+    def __init__(self, window: str) -> None:
+        super().__init__(f"window from {window} holds no moment; it runs from its start to before its end")
+        self.window = window
+
+
+class UnknownSymbol(QueryError):
+    """A symbol that no message of the lake bears."""
+
+    def __init__(self, symbol: str, known: Sequence[str]) -> None:
+        near = get_close_matches(symbol.upper(), known, n=SUGGESTIONS, cutoff=0.5)
+        remedy = f"did you mean {' or '.join(near)}?" if near else f"it holds {len(known)} others; see `fixtape sql`"
+        super().__init__(f"symbol {shown(symbol[:SYMBOL_CHARACTERS])!r} is not in the lake; {shown(remedy)}")
+        self.symbol, self.near = symbol, tuple(near)
+
+
+class EmptyWindow(QueryError):
+    """A window outside what the lake covers; a quiet window inside it is no error."""
+
+    def __init__(self, window: str, *, covered: str | None) -> None:
+        holds = "holds nothing yet" if covered is None else f"covers {covered}"
+        super().__init__(f"window from {window} is outside the lake, which {holds}")
+        self.window, self.covered = window, covered
+
+
+class NoSnapshot(QueryError):
+    """No snapshot to rebuild a book from at or before a moment."""
+
+    def __init__(self, symbol: str, at: str, *, reason: str) -> None:
+        super().__init__(f"{shown(symbol)}: no book at {at}: {shown(reason)}")
+        self.symbol, self.at, self.reason = symbol, at, reason
+
+
+class StatementFailed(QueryError):
+    """SQL that is refused before it runs, or fails as it runs."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"statement failed: {shown((reason.splitlines() or ['no reason given'])[0])}")
+        self.reason = reason

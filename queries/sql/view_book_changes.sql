@@ -1,0 +1,26 @@
+-- What people read of book_changes. `stored` is the table as its files hold it.
+SELECT
+    make_timestamp_ns(receive_ns) AS receive_time,
+    symbol,
+    side,
+    action,
+    scaled(price, price_scale) AS price,
+    scaled(size, size_scale) AS size,
+    scaled(remaining_size, size_scale) AS remaining_size,
+    proof = 7 AS proven,
+    proof,
+    flags,
+    session_id,
+    msg_seq_num,
+    entry_index,
+    time_of_ms(sending_ms) AS sending_time,
+    time_of_ms(entry_ms) AS entry_time,
+    price AS price_scaled,
+    size AS size_scaled,
+    remaining_size AS remaining_size_scaled,
+    price_scale,
+    size_scale,
+    receive_ns,
+    sending_ms,
+    entry_ms
+FROM stored

@@ -1,0 +1,161 @@
+"""A recorded tape, open for questions.
+
+Layer: queries, over the engine. Answers are DuckDB relations: `.to_arrow_table()`, `.df()`, `.pl()`, `.fetchall()`.
+Source: design section 7: times are UTC, windows half open, rows by arrival.
+Left to others: rebuilding a book (`queries.books`), printing (`queries.render`).
+"""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import duckdb
+
+from queries.books import BookAt, book_at
+from queries.engine import Engine
+from queries.errors import EmptyWindow, NotALake, StatementFailed, UnknownSymbol
+from queries.statements import require_select
+from queries.times import NS_MAX, Time, Window, as_ns, iso, window
+from storage.errors import LakeMissing
+from storage.lake import Lake
+from storage.schemas import TABLES
+
+LAKE_DIRECTORY: Final = "lake"  # Of a tape's root.
+
+
+class Tape:
+    """The lake of a tape, as it stood when it was opened or last refreshed.
+
+    path: a tape's root or its lake. locked: SQL sees nothing but the lake; a notebook of one's own may open it
+    unlocked, to join other files or to write a relation to one.
+    Views: `book_changes`, `trades`, `messages`, `instruments`, `events`, with prices and sizes as numbers and times in
+    UTC beside the integers they come from; in schema `raw` the same names as stored.
+    Any number of threads may ask. Errors: NotALake; LakeNewer and LakeDamaged of storage.
+    """
+
+    def __init__(self, path: Path | str, *, locked: bool = True) -> None:
+        self.path = Path(path)
+        self._locked = locked
+        self._known: set[str] = set()
+        inner = self.path / LAKE_DIRECTORY
+        try:
+            self._lake = Lake.open(inner if inner.is_dir() else self.path)
+        except LakeMissing as error:
+            raise NotALake(self.path) from error
+        self._engine = self._load()
+
+    def _load(self) -> Engine:
+        # `events` marks a batch, so its files are listed first: whatever they tell of is then in the other lists too.
+        return Engine({table: self._lake.files(table) for table in reversed(TABLES)}, locked=self._locked)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; an answer that is still wanted is to be fetched before."""
+        self._engine.close()
+
+    def refresh(self) -> None:
+        """Take in what was committed since; an answer already given keeps to what it was asked of."""
+        self._engine = self._load()
+
+    def changes(
+        self, symbol: str, start: Time | None = None, end: Time | None = None, *, proven: bool = False
+    ) -> duckdb.DuckDBPyRelation:
+        """Return the book changes of a symbol in a window, by arrival; with `proven`, proven rows only.
+
+        Errors: UnknownSymbol, EmptyWindow, TimeNotUnderstood, WindowReversed.
+        """
+        return self._entries("changes", "book_changes", symbol, window(start, end), proven=proven)
+
+    def trades(
+        self, symbol: str, start: Time | None = None, end: Time | None = None, *, proven: bool = False
+    ) -> duckdb.DuckDBPyRelation:
+        """Return the trades of a symbol in a window, as `changes` does."""
+        return self._entries("trades", "trades", symbol, window(start, end), proven=proven)
+
+    def messages(
+        self, symbol: str | None = None, start: Time | None = None, end: Time | None = None
+    ) -> duckdb.DuckDBPyRelation:
+        """Return the application messages about a symbol, or all, in a window, by arrival. Errors: as `changes`."""
+        bounds = window(start, end)
+        if symbol is not None:
+            self._require(symbol, bounds)
+        return self._ask("messages", "messages", bounds, symbol=symbol)
+
+    def events(
+        self, symbol: str | None = None, start: Time | None = None, end: Time | None = None
+    ) -> duckdb.DuckDBPyRelation:
+        """Return what happened besides data in a window, by arrival: of a symbol and of its sessions, or all."""
+        bounds = window(start, end)
+        files = self._engine.files("events", start_ns=bounds.start_ns, end_ns=bounds.end_ns)
+        return self._engine.ask("events", {"events": files}, {"symbol": symbol, **bounds._asdict()})
+
+    def book(self, symbol: str, at: Time | None = None, depth: int = 10) -> BookAt:
+        """Return the book of a symbol as it stood at a moment, that moment's messages included, with its certificate.
+
+        at: the end of what is recorded, if not given. depth: levels of each side to return, at least 1.
+        Errors: UnknownSymbol, TimeNotUnderstood; NoSnapshot where there is none to start from.
+        """
+        assert depth >= 1, "a book has at least one level a side"
+        at_ns = None if at is None else as_ns(at)
+        extent = self._engine.extent()
+        self._require(symbol, Window(0, NS_MAX))
+        assert extent is not None, "a lake that knows a symbol has rows"
+        return book_at(self._engine, symbol, extent[1] if at_ns is None else at_ns, depth)
+
+    def symbols(self) -> list[str]:
+        """Return every symbol that a message was about, sorted."""
+        files = self._engine.files("messages", start_ns=0, end_ns=NS_MAX)
+        return [symbol for (symbol,) in self._engine.ask("symbols", {"messages": files}, {}).fetchall()]
+
+    def coverage(self) -> duckdb.DuckDBPyRelation:
+        """Return from when to when each symbol was recorded, with its counts of messages, proven ones and sessions."""
+        files = self._engine.files("messages", start_ns=0, end_ns=NS_MAX)
+        return self._engine.ask("coverage", {"messages": files}, {})
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Return the relation of one SELECT over the views; unlocked, of whatever has one.
+
+        Errors: StatementFailed where it is not one SELECT, or DuckDB refuses it; what fails only as it runs raises
+            duckdb.Error from the relation.
+        """
+        cursor = self._engine.cursor()
+        try:
+            if self._locked:
+                require_select(cursor, query)
+            return cursor.sql(query)
+        except duckdb.Error as error:
+            raise StatementFailed(str(error)) from error
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a DuckDB connection of the caller's own on the views, for what `sql` does not do."""
+        return self._engine.cursor()
+
+    def _entries(self, name: str, table: str, symbol: str, bounds: Window, *, proven: bool) -> duckdb.DuckDBPyRelation:
+        self._require(symbol, bounds)
+        return self._ask(name, table, bounds, symbol=symbol, proven=proven)
+
+    def _ask(self, name: str, table: str, bounds: Window, **parameters: object) -> duckdb.DuckDBPyRelation:
+        symbol = parameters["symbol"]
+        assert symbol is None or isinstance(symbol, str), "a symbol is a string"
+        files = self._engine.files(table, start_ns=bounds.start_ns, end_ns=bounds.end_ns, symbol=symbol)
+        return self._engine.ask(name, {table: files}, {**parameters, **bounds._asdict()})
+
+    def _require(self, symbol: str, bounds: Window) -> None:
+        """Raise if the lake does not cover a window at all, or has never seen a symbol."""
+        extent = self._engine.extent()
+        if extent is None or bounds.end_ns <= extent[0] or bounds.start_ns > extent[1]:
+            covered = None if extent is None else f"{iso(extent[0])} to {iso(extent[1])}"
+            raise EmptyWindow(str(bounds), covered=covered)
+        if symbol in self._known:
+            return
+        files = self._engine.files("messages", start_ns=0, end_ns=NS_MAX, symbol=symbol)
+        if self._engine.newest("last_message", "messages", files, {"symbol": symbol, "at_ns": NS_MAX}) is None:
+            raise UnknownSymbol(symbol, self.symbols())
+        self._known.add(symbol)

@@ -1,0 +1,81 @@
+"""Moments as people write them, as nanoseconds since the epoch, and back.
+
+Layer: queries, below everything that takes a time. Reads no clock.
+Source: design section 7: times are UTC, windows are half open.
+
+A time without a zone is refused rather than guessed: the answer would depend on where the question is asked.
+"""
+
+import re
+from calendar import timegm
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from queries.errors import TimeNotUnderstood, WindowReversed
+
+Time = int | datetime | str
+
+NS_MAX: Final = 2**63 - 1
+_SECOND_NS: Final = 1_000_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ISO: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?Z", re.ASCII)
+
+
+class Window(NamedTuple):
+    """A half-open stretch of receive time. Units: nanoseconds since the epoch."""
+
+    start_ns: int
+    end_ns: int
+
+    def __str__(self) -> str:
+        start = iso(self.start_ns) if self.start_ns > 0 else "the beginning"
+        return f"{start} to {iso(self.end_ns) if self.end_ns < NS_MAX else 'the end'}"
+
+
+def as_ns(time: Time) -> int:
+    """Return a moment as nanoseconds since the epoch, UTC.
+
+    Shapes: an int is nanoseconds already; a datetime bears a zone; a string is ISO 8601 with up to nine decimals and
+        ends in Z, e.g. 2026-03-01T12:00:00.250Z.
+    Errors: TimeNotUnderstood.
+    """
+    if isinstance(time, str):
+        ns = _iso_ns(time)
+    elif isinstance(time, datetime):
+        if time.tzinfo is None:
+            raise TimeNotUnderstood(time.isoformat(), reason="has no time zone; add tzinfo=datetime.UTC")
+        ns = (time - _EPOCH) // timedelta(microseconds=1) * 1000
+    else:
+        ns = time
+    if not 0 <= ns <= NS_MAX:
+        raise TimeNotUnderstood(str(time), reason="lies outside 1970-01-01 to 2262-04-11")
+    return ns
+
+
+def window(start: Time | None, end: Time | None) -> Window:
+    """Return the window from start, included, to end, not included; None leaves a side open.
+
+    Errors: TimeNotUnderstood; WindowReversed where it holds no moment.
+    """
+    bounds = Window(0 if start is None else as_ns(start), NS_MAX if end is None else as_ns(end))
+    if bounds.start_ns >= bounds.end_ns:
+        raise WindowReversed(str(bounds))
+    return bounds
+
+
+def iso(ns: int) -> str:
+    """Return nanoseconds since the epoch as ISO 8601 in UTC, all nine decimals written."""
+    seconds, fraction = divmod(ns, _SECOND_NS)
+    return f"{(_EPOCH + timedelta(seconds=seconds)).strftime('%Y-%m-%dT%H:%M:%S')}.{fraction:09}Z"
+
+
+def _iso_ns(text: str) -> int:
+    match = _ISO.fullmatch(text)
+    if match is None:
+        raise TimeNotUnderstood(text, reason="write it in UTC like 2026-03-01T12:00:00.250Z")
+    minutes, seconds, decimals = match.groups()
+    try:
+        moment = datetime.strptime(f"{minutes}:{seconds or '00'}+0000", "%Y-%m-%dT%H:%M:%S%z")
+    except ValueError:
+        raise TimeNotUnderstood(text, reason="is no moment of the calendar") from None
+    return timegm(moment.utctimetuple()) * _SECOND_NS + int((decimals or "").ljust(9, "0"))
