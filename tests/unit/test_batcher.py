@@ -1,0 +1,70 @@
+"""Batches end where receive time crosses a boundary, and their numbers rise whatever the clock does."""
+
+from capture.columns import Columns
+from storage.batcher import Batcher
+
+SECOND = 10**9
+RUN = 1_000 * SECOND
+
+
+def batches_of(times, *, run_ns=RUN, batch_s=60):
+    """The batches that records of these times, one row each, are cut into."""
+    written, columns = [], [Columns()]
+
+    def take():
+        taken, columns[0] = columns[0], Columns()
+        return taken
+
+    batcher = Batcher(run_ns, batch_s, take, written.append)
+    for at_ns in times:
+        batcher.advance(at_ns)
+        columns[0].events.append((at_ns, -1, 0, -1, "note", at_ns, at_ns, 0, None, None, None))
+    batcher.cut()
+    return written
+
+
+def rows(batch):
+    """The receive times in a batch."""
+    return list(batch.columns.events.columns["receive_ns"])
+
+
+def test_a_batch_ends_with_the_record_that_crosses_the_boundary():
+    """The first record past the boundary begins the next batch, however late it comes."""
+    times = [1_000 * SECOND, 1_019 * SECOND, 1_020 * SECOND, 1_300 * SECOND]
+
+    batches = batches_of(times)
+
+    assert [rows(batch) for batch in batches] == [times[:2], times[2:3], times[3:]]
+    assert [batch.begin_ns // SECOND for batch in batches] == [960, 1_020, 1_260]
+
+
+def test_a_clock_that_steps_back_stays_in_its_batch():
+    """Time that goes back makes no batch before the present one."""
+    times = [1_000 * SECOND, 1_030 * SECOND, 900 * SECOND, 1_040 * SECOND]
+
+    batches = batches_of(times)
+
+    assert [rows(batch) for batch in batches] == [times[:1], times[1:]]
+
+
+def test_versions_rise_even_where_time_does_not():
+    """A run that begins after its own batches' times, the clock having been set back, still numbers them upwards."""
+    times = [1_000 * SECOND, 1_030 * SECOND, 1_090 * SECOND]
+
+    batches = batches_of(times, run_ns=5_000 * SECOND)
+
+    versions = [batch.version for batch in batches]
+    assert versions == sorted(set(versions))
+    assert versions[0] == 5_000 * SECOND
+
+
+def test_labels_are_the_second_at_which_a_batch_begins():
+    """A file's name tells from when its rows are."""
+    (batch,) = batches_of([1_000 * SECOND])
+
+    assert batch.label == "19700101T001600Z"
+
+
+def test_a_stretch_without_rows_makes_no_batch():
+    """Nothing happened, nothing is written."""
+    assert batches_of([]) == []

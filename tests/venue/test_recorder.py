@@ -1,0 +1,155 @@
+"""A recorder against a venue that ends, serves many, or is wrong."""
+
+import gzip
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from venues import SOFTWARE, record_until, recordings, settings_for, venue_thread
+
+import fixtape
+from capture.venue import recording
+from storage.journal.reader import RecordKind, read_journal
+from storage.rebuild import rebuild
+
+pytestmark = pytest.mark.venue
+
+FIXTAPE = str(Path(sys.executable).with_name("fixtape"))
+
+
+def events(root, *kinds):
+    """The events of these kinds, in order, as (kind, symbol, text)."""
+    with fixtape.open(root) as tape:
+        rows = tape.sql("SELECT kind, symbol, text FROM events ORDER BY receive_ns").fetchall()
+    return [row for row in rows if row[0] in kinds]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order(number, tmp_path):
+    """SIGTERM or Ctrl-C: Logout said and answered, last batch committed, exit 0."""
+    root = tmp_path / "tape"
+    with venue_thread() as (server, credentials):
+        ca_file = credentials.write_ca(tmp_path / "ca.pem")
+        command = [FIXTAPE, "record", "--host", "127.0.0.1", "--port", str(server.port), "--ca", str(ca_file)]
+        process = subprocess.Popen(
+            [*command, "--sender", "CLIENT", "--symbol", "all", "--root", str(root)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + 20
+        while server.total_sent < 1129 and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+
+    assert process.returncode == 0, err
+    assert "1,128 of 1,128 verified" in out
+    assert "stopped in order" in err
+    assert [text for _, _, text in events(root, "disconnect")] == ["logged out"]
+    assert [record.kind for record in read_journal(root / "journal")][-1] is RecordKind.CLOSED
+
+
+def test_two_recorders_get_the_same(tmp_path):
+    """The venue serves several clients at once, each with all that it asked for."""
+    with venue_thread(recordings("btcusd-d10-resubscribe")) as (server, credentials):
+        ca_file = credentials.write_ca(tmp_path / "ca.pem")
+        common = [FIXTAPE, "record", "--host", "127.0.0.1", "--port", str(server.port), "--ca", str(ca_file)]
+        commands = [
+            [*common, "--sender", name, "--symbol", "BTC/USD", "--root", str(tmp_path / name), "--for", "3"]
+            for name in ("ONE", "TWO")
+        ]
+        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+        outputs = [process.communicate(timeout=30)[0] for process in processes]
+
+    assert all("296 of 296 verified" in out for out in outputs)
+
+
+def test_a_mismatch_stops_its_symbol_alone(tmp_path):
+    """One wrong 5041: that book is marked, subscribed again under a new MDReqID and recorded; the other goes on."""
+    wrong = tmp_path / "wrong.fix.gz"
+    wrong.write_bytes(gzip.compress(_with_wrong_checksum("ethusd-d25", place=100)))
+    market = recording.load([wrong, recording.SHIPPED / "btcusd-d10-resubscribe.fix.gz"])
+    root = tmp_path / "tape"
+    with venue_thread(market) as (server, credentials):
+        settings = settings_for(server, credentials.write_ca(tmp_path / "ca.pem"), root)
+
+        summary, _ = record_until(settings, lambda recorder: recorder.counters.mismatches >= 2, seconds=15)
+
+    found = events(root, "mismatch", "subscribe", "unsubscribe", "healed")
+    assert {symbol for kind, symbol, _ in found if kind != "subscribe"} == {"ETH/USD"}
+    assert [kind for kind, symbol, _ in found if symbol == "ETH/USD"][:5] == [
+        "subscribe", "mismatch", "unsubscribe", "subscribe", "healed",
+    ]  # fmt: skip
+    assert len({text for kind, symbol, text in found if kind == "subscribe" and symbol == "ETH/USD"}) >= 2
+    assert summary.counters.verified >= 296 + 98
+    with fixtape.open(root) as tape:
+        suspect = tape.sql("SELECT count(*) FROM book_changes WHERE symbol = 'BTC/USD' AND flags & 4 > 0").fetchall()
+        marked = tape.sql("SELECT count(*) FROM book_changes WHERE symbol = 'ETH/USD' AND flags & 4 > 0").fetchall()
+    assert suspect == [(0,)]
+    assert marked[0][0] > 0
+    rebuild(root / "journal", tmp_path / "again", software=SOFTWARE)
+    assert names(tmp_path / "again") == names(root / "lake")
+
+
+def test_it_comes_back_after_the_venue_drops_it(tmp_path):
+    """A connection lost in mid-stream is an event, and a new session with new snapshots follows by itself."""
+    root = tmp_path / "tape"
+    dropped = []
+
+    def done(recorder):
+        if recorder.counters.market_data >= 100 and not dropped:
+            dropped.append(True)
+            for connection in list(server.connections):
+                connection._loop.call_soon_threadsafe(connection.abort)
+        return recorder.client.connections == 2 and recorder.feed.books_proven == 1
+
+    with venue_thread(recordings("ethusd-d25"), speed=10.0) as (server, credentials):
+        settings = settings_for(server, credentials.write_ca(tmp_path / "ca.pem"), root)
+        summary, _ = record_until(settings, done)
+
+    assert summary.connections == 2
+    kinds = [kind for kind, _, _ in events(root, "connect", "logon", "disconnect", "healed")]
+    assert kinds == ["connect", "logon", "disconnect", "connect", "logon", "healed", "disconnect"]
+    rebuild(root / "journal", tmp_path / "again", software=SOFTWARE)
+    assert names(tmp_path / "again") == names(root / "lake")
+
+
+def test_batches_end_where_receive_time_crosses_a_boundary(tmp_path):
+    """With a batch a second, live and rebuilt lakes have the same files, and no row lies outside its batch."""
+    root = tmp_path / "tape"
+    with venue_thread(recordings("ethusd-d25"), speed=10.0) as (server, credentials):
+        settings = settings_for(server, credentials.write_ca(tmp_path / "ca.pem"), root, batch_s=1)
+        record_until(settings, lambda recorder: recorder.counters.market_data >= 1129)
+
+    rebuild(root / "journal", tmp_path / "again", software=SOFTWARE, batch_s=1)
+
+    assert len(names(root / "lake")) > 6
+    assert names(tmp_path / "again") == names(root / "lake")
+    with fixtape.open(root) as tape:
+        twice = tape.sql(
+            "SELECT count(*) FROM (SELECT session_id, msg_seq_num, entry_index FROM book_changes"
+            " GROUP BY ALL HAVING count(*) > 1)"
+        ).fetchall()
+    assert twice == [(0,)]
+
+
+def names(lake):
+    """The names of a lake's files; they end in their content's digest."""
+    return {path.relative_to(lake).as_posix() for path in lake.rglob("*.parquet")}
+
+
+def _with_wrong_checksum(name, *, place):
+    """A recording in which the 5041 of one message is off by one; CheckSum(10) is right."""
+    data = gzip.decompress((recording.SHIPPED / f"{name}.fix.gz").read_bytes())
+    frames = re.findall(rb"8=FIX.*?\x0110=\d{3}\x01", data, re.DOTALL)
+    body = frames[place][: -len(b"10=000\x01")]
+    last = body[-2:-1]
+    body = body[:-2] + bytes([last[0] - 1 if last != b"0" else last[0] + 1]) + b"\x01"
+    frames[place] = body + b"10=%03d\x01" % (sum(body) & 0xFF)
+    return b"".join(frames)
