@@ -199,8 +199,8 @@ class Client:
         """Take note of the end of the connection."""
         now = self._read_clock()
         self._link = None
-        if self._fatal is not None:
-            return
+        if isinstance(self._fatal, OSError):
+            return  # The journal failed: what it cannot hold must not go into the tables either.
         reason = self.session.close_reason or (str(error) if error is not None else "closed by the venue")
         if not self.logged_on_once and not self._refusal:
             self._refusal = self._first_refusal(reason)

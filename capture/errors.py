@@ -10,6 +10,7 @@ Source: style guide section 6; exit codes after sysexits.h.
     │   ├── ValueMalformed             a value that does not parse as its type
     │   └── MessageGarbled             a frame that is no message; ignored by the session
     ├── SessionError             ours: a signal that the state table does not know
+    ├── CannotListen             ours: an address that the simulated venue cannot have; 73
     └── VenueError               the venue, or the way to it
         ├── VenueUnavailable       69  unknown host, refused port, time-out
         ├── ProtocolFailed         76  TLS or FIX spoken otherwise than agreed
@@ -71,6 +72,16 @@ class SessionError(CaptureError):
     def __init__(self, *, state: str, signal: str) -> None:
         super().__init__(f"{signal} cannot happen in state {state}")
         self.state, self.signal = state, signal
+
+
+class CannotListen(CaptureError):
+    """An address that the simulated venue cannot listen on."""
+
+    exit_code = 73
+
+    def __init__(self, *, host: str, port: int, reason: str) -> None:
+        super().__init__(f"{host}:{port}: cannot listen: {reason}; name another with --host or --port (0 picks one)")
+        self.host, self.port, self.reason = host, port, reason
 
 
 class VenueError(CaptureError):

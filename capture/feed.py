@@ -8,7 +8,9 @@ noted. Everything it writes into its columns follows from those facts, so a rebu
 journal gets the same rows. What to ask of the venue is decided elsewhere (`subscriber`), from `take_findings`.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 from capture.book.book import Applied, Book, BookState
@@ -47,6 +49,7 @@ class Counters:
     received_bytes: int = 0
     frames: int = 0
     messages: int = 0
+    market_data: int = 0
     entries: int = 0
     trades: int = 0
     snapshots: int = 0
@@ -182,18 +185,18 @@ class Feed:
 
     def _place(self, stream_offset: int) -> Position:
         """Return the journal block that holds a byte of the stream; blocks before it are no longer asked for."""
-        places = self._places
-        while len(places) > 1 and places[1][0] <= stream_offset:
-            del places[0]
-        return places[0][1]
+        self._forget_places_before(stream_offset)
+        return self._places[0][1]
 
     def _forget_places(self) -> None:
-        waiting_from = self._received_total - self._framer.pending_bytes
-        places = self._places
-        while places and len(places) > 1 and places[1][0] <= waiting_from:
-            del places[0]
-        if places and not self._framer.pending_bytes:
-            places.clear()
+        if self._framer.pending_bytes:
+            self._forget_places_before(self._received_total - self._framer.pending_bytes)
+        else:
+            self._places.clear()
+
+    def _forget_places_before(self, stream_offset: int) -> None:
+        held = bisect_right(self._places, stream_offset, key=itemgetter(0)) - 1
+        del self._places[: max(held, 0)]
 
     def _skipped(self, at_ns: int, mono_ns: int, skipped: Skipped) -> None:
         self.session.ignored(f"{skipped.reason} ({skipped.count} bytes)", mono_ns)
@@ -221,6 +224,7 @@ class Feed:
         row = MessageRow(at_ns, delivery, position)
         try:
             if message.msg_type in _FAST_TYPES:
+                self.counters.market_data += 1
                 self._market_data(row)
             elif message.msg_type == tags.SECURITY_LIST:
                 self._security_list(row)
@@ -254,7 +258,9 @@ class Feed:
         row.entries, row.received = len(decoded.entries), decoded.checksum
         if not subscription.current:
             book.suspect()  # A straggler of a subscription that was stopped: kept as rows, applied nowhere.
-        applied = book.snapshot(decoded) if snapshot and subscription.current else book.refresh(decoded)
+            if snapshot:
+                book = Book(book.instrument, subscription.depth)
+        applied = book.snapshot(decoded) if snapshot else book.refresh(decoded)
         row.verdict, row.computed = applied.verdict, applied.computed
         self._judge(row, subscription, applied, snapshot=snapshot)
         self._rows(row, subscription, decoded, applied, snapshot=snapshot)

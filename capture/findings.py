@@ -115,6 +115,8 @@ def describe(event: events.SessionEvent, seq: int) -> Described:  # noqa: C901, 
             return Described(Kind.LOGOUT, {"seq": seq, "expected": "by the venue", "text": text})
         case events.LoggedOut(text):
             return Described(Kind.LOGOUT, {"seq": seq, "expected": "by us", "text": text})
+        case events.LogoutSent(text):
+            return Described(Kind.LOGOUT, {"expected": "by us", "text": text})
         case events.HeartbeatReceived(test_req_id):
             return Described(Kind.HEARTBEAT, {"seq": seq, "text": test_req_id})
         case events.TestRequestSent(test_req_id):

@@ -16,7 +16,7 @@ from capture.findings import BookSuspect, Finding, InstrumentsListed, ListFailed
 from capture.market.requests import MarketDataRequest, security_list_request
 from capture.session import events
 from capture.session.session import Session
-from capture.session.states import ESTABLISHED
+from capture.session.states import State
 from capture.wire import tags, values
 
 ALL_SYMBOLS: Final = "all"
@@ -27,6 +27,7 @@ LIST_REQUESTS_LIMIT: Final = 3
 RETRY_NS_LIMIT: Final = 60 * values.SECOND_NS
 CALM_NS: Final = 60 * values.SECOND_NS  # A book good for this long begins its retries anew.
 DUPLICATE_MD_REQ_ID: Final = "1"  # MDReqRejReason(281)
+_ASKING: Final = frozenset({State.ACTIVE, State.AWAITING_RESEND})  # After a Logout of either side nothing new is asked.
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class Subscriber:
 
     def tick(self, mono_ns: int) -> None:
         """Let time pass: ask again for what did not come."""
-        if self.session.state not in ESTABLISHED:
+        if self.session.state not in _ASKING:
             return
         if self._list_asked_ns is not None and mono_ns - self._list_asked_ns >= LIST_TIME_NS:
             self._ask_list(mono_ns)
@@ -111,6 +112,8 @@ class Subscriber:
         self._ask_list(mono_ns)
 
     def _ask_list(self, mono_ns: int) -> None:
+        if self.session.state not in _ASKING:
+            return
         if self._list_requests >= LIST_REQUESTS_LIMIT:
             self._list_asked_ns = None
             self.session.log_out(f"no instrument list after {LIST_REQUESTS_LIMIT} requests")
@@ -168,7 +171,7 @@ class Subscriber:
             self._queue.append(wanted.symbol)
 
     def _ask(self, mono_ns: int) -> None:
-        if self.session.state not in ESTABLISHED or not self._queue:
+        if self.session.state not in _ASKING or not self._queue:
             return
         outstanding = sum(1 for wanted in self._wanted.values() if wanted.asked_ns is not None)
         while self._queue and outstanding < OUTSTANDING_LIMIT:

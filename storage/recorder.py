@@ -213,19 +213,17 @@ class Recorder:
             self.writer.finish()
 
     async def _watch(self, syncer: _Syncer, seconds: float | None, watch: Callable[[], None] | None) -> None:
+        """Look after the threads, the time and whoever watches; whatever fails here ends the run, raised there."""
         loop = asyncio.get_running_loop()
         end = None if seconds is None else loop.time() + seconds
-        while True:
-            left = WATCH_S if end is None else min(WATCH_S, end - loop.time())
-            await asyncio.sleep(max(left, 0))
-            try:
+        try:
+            while end is None or loop.time() < end:
+                left = WATCH_S if end is None else min(WATCH_S, end - loop.time())
+                await asyncio.sleep(max(left, 0))
                 syncer.check()
                 self.writer.check()
-            except BaseException as error:  # noqa: BLE001 - it ends the run, raised there
-                self.client.fail(error)
-                return
-            if watch is not None:
-                watch()
-            if end is not None and loop.time() >= end:
-                self.stop()
-                return
+                if watch is not None:
+                    watch()
+            self.stop()
+        except Exception as error:  # noqa: BLE001
+            self.client.fail(error)

@@ -63,13 +63,14 @@ class Book:
     depth: levels kept a side. A book of fewer than ten levels a side by subscription cannot be verified.
     """
 
-    __slots__ = ("_sides", "bids", "depth", "instrument", "offers", "proven", "state")
+    __slots__ = ("_full", "_sides", "bids", "depth", "instrument", "offers", "proven", "state")
 
     def __init__(self, instrument: Instrument, depth: int) -> None:
         self.instrument = instrument
         self.depth = depth
         self.bids, self.offers = BookSide(Side.BID), BookSide(Side.OFFER)
         self._sides = (self.bids, self.offers)
+        self._full = (False, False)  # Whether each side had all its depth when the present message began.
         self.state = BookState.AWAITING_SNAPSHOT
         self.proven = False  # The last checksum due agreed, and nothing came after it that could not be checked.
 
@@ -115,6 +116,7 @@ class Book:
         if decoded.beyond_precision:
             self.suspect()
         apply = self.state is BookState.LIVE
+        self._full = (len(self.bids) >= self.depth, len(self.offers) >= self.depth)
         changes: list[Change] = []
         violations: list[str] = []
         for index, entry in enumerate(decoded.entries):
@@ -143,7 +145,7 @@ class Book:
 
     def _may_be_out_of_sight(self, side: BookSide, entry: Entry) -> bool:
         """Return whether an unknown delete is innocent: of a level that was cut here, or told to be out of depth."""
-        return bool(entry.size) or (len(side) >= self.depth and side.is_beyond_worst(entry.price))
+        return bool(entry.size) or (self._full[entry.entry_type] and side.is_beyond_worst(entry.price))
 
     def _finish(self, decoded: Decoded, changes: list[Change], violations: list[str]) -> Applied:
         for side, kind in ((self.bids, Side.BID), (self.offers, Side.OFFER)):

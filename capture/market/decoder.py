@@ -46,7 +46,8 @@ class Decoded(NamedTuple):
     """One W or X message.
 
     checksum: ChecksumOrderBook(5041), None where absent.
-    beyond_precision: a price or size had more decimals than the instrument's precision.
+    beyond_precision: a price or size of the book had more decimals than the instrument's precision. A trade's are no
+        matter of the book: its scales stand beside it.
     """
 
     md_req_id: str
@@ -132,5 +133,5 @@ def decode(message: Message, instrument: Instrument, sending_ms: int) -> Decoded
         if tag == tags.CHECKSUM_ORDER_BOOK:  # The last one is the message's, wherever it stands.
             checksum = values.integer(value)
     scales = (instrument.price_precision, instrument.size_precision)
-    beyond = any((entry.price_scale, entry.size_scale) != scales for entry in entries)
+    beyond = any((it.price_scale, it.size_scale) != scales for it in entries if it.entry_type != TRADE)
     return Decoded(*identify(message), entries, checksum, beyond)

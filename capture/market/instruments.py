@@ -13,6 +13,7 @@ from capture.wire.message import Message
 
 INSTRUMENTS_LIMIT: Final = 20_000  # Of one list; the venue has some hundreds.
 FRAGMENTS_LIMIT: Final = 1_000
+STATUS_LIMIT: Final = 127  # An int8 column keeps it.
 # What belongs to the message and not to an entry of the group, wherever it stands.
 _OUTSIDE: Final = frozenset(
     {
@@ -73,6 +74,9 @@ def _instrument(entry: dict[int, bytes]) -> Instrument:
 
     price_precision = values.precision(entry.get(tags.PRICE_PRECISION, b""))
     size_precision = values.precision(entry.get(tags.QTY_PRECISION, b""))
+    status = values.integer(entry.get(tags.ASSET_PAIR_STATUS, b"0"))
+    if status > STATUS_LIMIT:
+        raise ValueMalformed(expected=f"AssetPairStatus(5032) up to {STATUS_LIMIT}", received=b"%d" % status)
     return Instrument(
         symbol=entry[tags.SYMBOL].decode("utf-8", "backslashreplace"),
         price_precision=price_precision,
@@ -84,7 +88,7 @@ def _instrument(entry: dict[int, bytes]) -> Instrument:
         size_min=text(tags.QTY_MIN),
         size_max=text(tags.QTY_MAX),
         cost_min=text(tags.MINIMUM_COST),
-        status=values.integer(entry.get(tags.ASSET_PAIR_STATUS, b"0")),
+        status=status,
     )
 
 
@@ -106,11 +110,11 @@ class ListRefused(ValueMalformed):
 
 
 class InstrumentList:
-    """Gathers the fragments of SecurityList messages; one at a time is open."""
+    """Gathers the fragments of SecurityList messages; one list at a time is open."""
 
     def __init__(self) -> None:
         self._fragments = 0
-        self._gathered = 0
+        self._gathered: set[str] = set()  # Symbols, so that a list asked for twice is not counted twice.
 
     def add(self, message: Message) -> ListPart:
         """Return the instruments of one message and whether they complete a list.
@@ -120,6 +124,7 @@ class InstrumentList:
         result = message.get(tags.SECURITY_REQUEST_RESULT)
         if result not in {None, b"0"}:
             text = message.get(tags.TEXT) or result or b""
+            self._begin_anew()
             raise ListRefused(expected="SecurityRequestResult(560) 0", received=text)
         instruments: list[Instrument] = []
         malformed: list[str] = []
@@ -128,18 +133,22 @@ class InstrumentList:
                 instruments.append(_instrument(entry))
             except ValueMalformed:
                 malformed.append(entry[tags.SYMBOL].decode("utf-8", "backslashreplace"))
+        symbols = {*(it.symbol for it in instruments), *malformed}
+        last, total = message.get(tags.LAST_FRAGMENT), message.get(tags.TOT_NO_RELATED_SYM)
+        if last is None and total is None and len(symbols) <= INSTRUMENTS_LIMIT:
+            # Not fragmented: a list of its own, or an update amid the fragments of another.
+            return ListPart(tuple(instruments), tuple(malformed), complete=not self._gathered)
         self._fragments += 1
-        self._gathered += len(instruments) + len(malformed)
-        if self._fragments > FRAGMENTS_LIMIT or self._gathered > INSTRUMENTS_LIMIT:
-            raise ValueMalformed(expected=f"at most {INSTRUMENTS_LIMIT} instruments", received=b"%d" % self._gathered)
-        complete = self._is_complete(message)
+        self._gathered |= symbols
+        gathered = len(self._gathered)
+        if self._fragments > FRAGMENTS_LIMIT or gathered > INSTRUMENTS_LIMIT:
+            self._begin_anew()
+            raise ValueMalformed(expected=f"at most {INSTRUMENTS_LIMIT} instruments", received=b"%d" % gathered)
+        complete = last == b"Y" or (total is not None and gathered >= values.integer(total))
         if complete:
-            self._fragments = self._gathered = 0
+            self._begin_anew()
         return ListPart(tuple(instruments), tuple(malformed), complete)
 
-    def _is_complete(self, message: Message) -> bool:
-        last = message.get(tags.LAST_FRAGMENT)
-        total = message.get(tags.TOT_NO_RELATED_SYM)
-        if last is None and total is None:
-            return True  # Not fragmented.
-        return last == b"Y" or (total is not None and self._gathered >= values.integer(total))
+    def _begin_anew(self) -> None:
+        self._fragments = 0
+        self._gathered.clear()

@@ -35,6 +35,13 @@ class LoggedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class LogoutSent:
+    """We asked for the end of the session, and said why."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class GapOpened:
     """Messages of these numbers are missing, both ends included."""
 
@@ -124,6 +131,7 @@ SessionEvent = (
     | LogonRefused
     | PeerLoggedOut
     | LoggedOut
+    | LogoutSent
     | GapOpened
     | GapFilled
     | GapClosed

@@ -43,11 +43,14 @@ class InboundSequence:
 
     def advance(self, to: int) -> None:
         """Account for every number below `to`."""
+        if self._kept:
+            # A resend goes by one number after another: looking through all that is kept each time would be quadratic.
+            passed = range(self.expected, to) if to - self.expected < len(self._kept) else list(self._kept)
+            for seq_num in passed:
+                if seq_num < to and (message := self._kept.pop(seq_num, None)) is not None:
+                    self._kept_bytes -= len(message.frame)
         self.expected = to
         self.highest_seen = max(self.highest_seen, to - 1)
-        if self._kept:
-            for seq_num in [kept for kept in self._kept if kept < to]:
-                self._kept_bytes -= len(self._kept.pop(seq_num).frame)
 
     def take_next(self) -> Message | None:
         """Return the kept message whose turn has come, if it was kept."""

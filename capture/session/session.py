@@ -95,6 +95,7 @@ class Session:
         self._tested_ns: int | None = None
         self._tests = 0
         self._broken = False  # A rule was broken: a Logout goes out, nothing more is handed over.
+        self._logon: Message | None = None  # A Logon that was too high: answered, and kept until its turn.
         self._gap_end = 0
         self._gap_asked_ns = 0
         self._gap_requests = 0
@@ -106,7 +107,8 @@ class Session:
         self._signal(Signal.TRANSPORT_OPENED)
         self._outbox.clear()
         self.close_reason, self._broken = None, False
-        self._tested_ns = None
+        self._tested_ns = self._logon = None
+        self.heartbeat_ns = self.settings.heartbeat_s * values.SECOND_NS
         self._opened_ns = self._received_ns = self._sent_ns = mono_ns
         self.sender, self.target = self.settings.sender, self.settings.target
         if self.settings.role is Role.INITIATOR:
@@ -138,10 +140,14 @@ class Session:
         """Handle one message; return the application messages whose turn has come, in order."""
         self._received_ns = mono_ns
         self._tested_ns = None
-        if self.state in {State.DISCONNECTED, State.LOGGED_OUT} or self.close_reason:
+        if self.state in {State.DISCONNECTED, State.LOGGED_OUT}:
+            return []
+        if self.close_reason and self.settings.role is Role.ACCEPTOR:
+            # An initiator listens until its transport is gone: a timer may have decided, which no journal knows.
             return []
         if self.state not in ESTABLISHED:
-            self._receive_first(message)
+            if not self._broken:
+                self._receive_first(message, wall_ns)
             return []
         sending_ns = self._header_ok(message, wall_ns)
         if sending_ns is None or (self._broken and message.msg_type != tags.LOGOUT):
@@ -162,8 +168,9 @@ class Session:
             limit = VIOLATION_LOGOUT_TIME_NS if self._broken else LOGOUT_TIME_NS
             if mono_ns - self._logout_ns >= limit:
                 self.close_reason = self.close_reason or "our Logout was not answered"
-        elif self.state is State.LOGGED_OUT:
-            self.close_reason = self.close_reason or "logged out"
+        elif self.state is State.LOGGED_OUT:  # Who asked for the end closes; it has some time for it.
+            if mono_ns - self._logout_ns >= LOGOUT_TIME_NS:
+                self.close_reason = self.close_reason or "not closed after the Logouts"
         elif self.state in ESTABLISHED:
             self._watch(mono_ns)
 
@@ -199,6 +206,9 @@ class Session:
             case tags.LOGOUT:
                 self._logout_ns = mono_ns
                 self._signal(Signal.LOGOUT_SENT)
+                text = message.text(tags.TEXT)
+                if text and not self._broken:  # What broke a rule is told already.
+                    self._events.append(events.LogoutSent(text))
                 if self.state is State.LOGGED_OUT and self.settings.role is Role.ACCEPTOR:
                     self.close_reason = self.close_reason or "logged out"
             case tags.TEST_REQUEST:
@@ -216,11 +226,11 @@ class Session:
 
     # The first message of a connection.
 
-    def _receive_first(self, message: Message) -> None:
+    def _receive_first(self, message: Message, wall_ns: int) -> None:
         initiator = self.settings.role is Role.INITIATOR
         if message.msg_type == tags.LOGON and self.state is (State.LOGON_SENT if initiator else State.CONNECTED):
             try:
-                self._receive_logon(message)
+                self._receive_logon(message, wall_ns)
             except ValueMalformed as error:
                 self._violate(f"Logon refused: {error}")
         elif message.msg_type == tags.LOGOUT and self.state is State.LOGON_SENT:
@@ -229,15 +239,19 @@ class Session:
             self._events.append(events.LogonRefused(text))
             self.close_reason = f"Logon refused: {text or 'no reason given'}"
         elif self.state is not State.LOGON_RECEIVED:
+            self._broken = True
             self.close_reason = "the first message was not a Logon"
 
-    def _receive_logon(self, message: Message) -> None:
+    def _receive_logon(self, message: Message, wall_ns: int) -> None:
         seq_num, heartbeat_s = message.integer(tags.MSG_SEQ_NUM), message.integer(tags.HEART_BT_INT)
         reset = message.flag(tags.RESET_SEQ_NUM_FLAG)
         if self.settings.role is Role.ACCEPTOR and not self.settings.target:
             self.target = message.need(tags.SENDER_COMP_ID)
+        for tag, expected in ((tags.BEGIN_STRING, tags.BEGIN_STRING_VALUE), (tags.ENCRYPT_METHOD, b"0")):
+            self._header_expected(message, tag, expected)
         self._comp_ids_ok(message)
-        self._header_expected(message, tags.ENCRYPT_METHOD, b"0")
+        if self._time_ok(message, wall_ns) is None:
+            return
         if self.settings.role is Role.INITIATOR:
             self.heartbeat_ns = heartbeat_s * values.SECOND_NS
             self._signal(Signal.LOGON_RECEIVED)
@@ -260,7 +274,10 @@ class Session:
         elif seq_num == self.inbound.expected:
             self.inbound.advance(seq_num + 1)
         else:
+            self._logon = message
             self.inbound.keep(seq_num, message)
+            if self.settings.role is Role.INITIATOR:  # An acceptor asks after its Logon is out.
+                self._open_gap_if_any(self._received_ns)
 
     def _logon_body(self, *, reset: bool | None = None) -> tuple[Field, ...]:
         reset = self.settings.reset if reset is None else reset
@@ -276,8 +293,9 @@ class Session:
         self._header_expected(message, tags.TARGET_COMP_ID, self.sender)
 
     def _header_expected(self, message: Message, tag: int, expected: bytes) -> None:
-        if message.need(tag) != expected:
-            raise ValueMalformed(expected=f"tag {tag} {expected.decode()}", received=message.need(tag))
+        received = message.need(tag)
+        if received != expected:
+            raise ValueMalformed(expected=f"tag {tag} {expected.decode('ascii', 'replace')}", received=received)
 
     def _header_ok(self, message: Message, wall_ns: int) -> int | None:
         """Return SendingTime(52) in ns, or None where the message ends the session or is refused."""
@@ -285,10 +303,14 @@ class Session:
             self._header_expected(message, tags.BEGIN_STRING, tags.BEGIN_STRING_VALUE)
             self._comp_ids_ok(message)
             message.integer(tags.MSG_SEQ_NUM)
-            sending_ns = values.timestamp_ns(message.need(tags.SENDING_TIME))
+            return self._time_ok(message, wall_ns)
         except ValueMalformed as error:
             self._violate(str(error))
             return None
+
+    def _time_ok(self, message: Message, wall_ns: int) -> int | None:
+        """Return SendingTime(52) in ns, or None where it is off and the limit is strict. Errors: ValueMalformed."""
+        sending_ns = values.timestamp_ns(message.need(tags.SENDING_TIME))
         off_ms = (sending_ns - wall_ns) // values.MILLISECOND_NS
         if abs(off_ms) > self.settings.sending_time_limit_s * 1000:
             self._events.append(events.TimeOff(off_ms))
@@ -344,7 +366,7 @@ class Session:
                 text = message.text(tags.TEXT)
                 self._events.append(events.RejectReceived(message.text(tags.REF_SEQ_NUM), text))
             case tags.LOGON:
-                if self.inbound.expected > 2 or message.get(tags.MSG_SEQ_NUM) != b"1":
+                if message is not self._logon and (self.inbound.expected > 2 or message.get(tags.MSG_SEQ_NUM) != b"1"):
                     # Answering it could make two engines answer each other for ever.
                     self._violate("Logon on an established session")
 
@@ -434,11 +456,16 @@ class Session:
 
     def _answer_resend(self, message: Message) -> None:
         """Fill over all that was asked for: session messages are never resent, and requests have gone stale."""
-        try:
-            begin, end = message.integer(tags.BEGIN_SEQ_NO), message.integer(tags.END_SEQ_NO)
-        except ValueMalformed:
-            self._reject(message, tags.BEGIN_SEQ_NO, reason=1, text="Required tag missing")
-            return
+        numbers = []
+        for tag in (tags.BEGIN_SEQ_NO, tags.END_SEQ_NO):
+            try:
+                numbers.append(message.integer(tag))
+            except ValueMalformed:
+                given = message.get(tag)
+                text = "Incorrect data format for value" if given else "Required tag missing"
+                self._reject(message, tag, reason=6 if given else 1, text=text)
+                return
+        begin, end = numbers
         # What is queued already will bear the next numbers; only what went out can have been missed.
         last = self.next_out - 1
         if not 1 <= begin <= last or (end and end < begin):
@@ -455,14 +482,16 @@ class Session:
         interval = self.heartbeat_ns
         if self.state is State.AWAITING_RESEND and mono_ns - self._gap_asked_ns >= RESEND_TIME_NS:
             if self._gap_requests >= RESEND_REQUESTS_LIMIT:
+                # Decided by a timer, which no journal knows: what follows from it follows from our Logout being sent.
                 begin, end = self.inbound.expected, self._gap_end
-                self._violate(f"MsgSeqNum {begin} to {end} did not come after {self._gap_requests} ResendRequests")
+                self._queue_logout(f"MsgSeqNum {begin} to {end} did not come after {self._gap_requests} ResendRequests")
             else:
                 self._ask_for_gap(mono_ns)
         if not interval or self._broken:
             return
         # The venue was seen to drop clients that were silent for the whole interval, so a client sends at half of it.
-        due = interval // 2 if self.settings.role is Role.INITIATOR else interval
+        initiator = self.settings.role is Role.INITIATOR
+        due = interval // 2 if initiator else interval
         silent = mono_ns - self._received_ns
         if self._tested_ns is None and silent >= TEST_REQUEST_AFTER * interval:
             self._tests += 1
@@ -473,7 +502,8 @@ class Session:
         ):
             # Judged from our own question: a process that was stopped for a minute asks first and judges once.
             self.close_reason = self.close_reason or f"silent for {silent / values.SECOND_NS:.0f} s"
-        elif mono_ns - self._sent_ns >= due:
+        elif mono_ns - self._sent_ns >= due and (initiator or self._tested_ns is None):
+            # Between a TestRequest and its answer an acceptor says nothing more.
             self._queue(tags.HEARTBEAT, ())
             self._sent_ns = mono_ns
 

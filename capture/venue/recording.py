@@ -117,10 +117,14 @@ def _load_one(recordings: Recordings, path: Path) -> None:
                     if isinstance(item, Skipped):
                         raise RecordingUnusable(path, f"{item.reason} at byte {item.stream_offset}")
                     _add(recordings, split(item.data), known, path)
+            for skipped in framer.end():
+                raise RecordingUnusable(path, f"{skipped.reason} at byte {skipped.stream_offset}")
     except OSError as error:
         raise RecordingUnusable(path, error.strerror or str(error)) from None
     except WireError as error:
         raise RecordingUnusable(path, str(error)) from None
+    if not set(recordings.streams) - known:
+        raise RecordingUnusable(path, "it holds no 35=W")
 
 
 def _add(recordings: Recordings, message: Message, known: set[str], path: Path) -> None:

@@ -6,10 +6,12 @@ Source: design section 8. Listens on loopback unless told otherwise.
 
 import asyncio
 import logging
+import os
 import ssl
 from typing import Final, Self, cast
 
 from capture import clock
+from capture.errors import CannotListen
 from capture.venue.acceptor import Acceptor, VenueSettings
 from capture.venue.recording import Recordings
 
@@ -137,9 +139,13 @@ class VenueServer:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _ClientConnection(self), self.host, self.port, ssl=self._context, reuse_address=True
-        )
+        try:
+            self._server = await loop.create_server(
+                lambda: _ClientConnection(self), self.host, self.port, ssl=self._context, reuse_address=True
+            )
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise CannotListen(host=self.host, port=self.port, reason=reason) from None
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 

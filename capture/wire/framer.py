@@ -66,7 +66,7 @@ class Framer:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._base = 0  # Stream offset of the buffer's first byte.
-        self._searched = 0  # Stream offset up to which a waiting message was searched for the next one's beginning.
+        self._searched = 0  # Stream offset up to which no message begins inside another; nothing is searched twice.
         self._skip_from: int | None = None
         self._skip_reason = ""
 
@@ -150,8 +150,8 @@ class Framer:
         if next_begin >= 0:
             self._skip(begin, "BodyLength(9) reaches into the next message")
             return next_begin + 1, None
+        self._searched = max(self._searched, self._base + min(end, len(buffer)) - len(_NEXT_BEGIN) + 1)
         if len(buffer) < end:
-            self._searched = self._base + len(buffer) - len(_NEXT_BEGIN) + 1
             return begin, None
         check_sum = _TRAILER.match(buffer, trailer)
         if check_sum is None or buffer[trailer - 1] != 1:

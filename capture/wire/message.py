@@ -19,6 +19,7 @@ from capture.wire import tags, values
 
 Field = tuple[int, bytes]
 FIELDS_LIMIT: Final = 1_000_000  # More than any message within the frame limit that is worth reading.
+SIMPLEFIX_BYTES_LIMIT: Final = 16 * 1024  # It copies the rest of the frame at each field: quadratic.
 
 
 class Message:
@@ -66,8 +67,8 @@ class Message:
     def group(self, delimiter: int, outside: Collection[int]) -> Iterator[dict[int, bytes]]:
         """Yield the entries of a repeating group as fields by tag.
 
-        An entry runs from its delimiter to the next one; the last ends at the first tag of `outside`, which names what
-        belongs to the message and not to the group. Tags that nobody knows stay with their entry.
+        An entry runs from its delimiter to the next one, without the tags of `outside`, which belong to the message and
+        not to the group wherever they stand. Tags that nobody knows stay with their entry.
         """
         entry: dict[int, bytes] | None = None
         for tag, value in self.fields:
@@ -83,18 +84,25 @@ class Message:
 
 def split(frame: bytes) -> Message:
     """Return the message of a frame that has no data field. Errors: MessageGarbled."""
+    if frame.count(tags.SOH) > FIELDS_LIMIT:
+        raise MessageGarbled(f"more than {FIELDS_LIMIT} fields")
     fields: list[Field] = []
     append = fields.append
     for part in frame[:-1].split(tags.SOH):
         tag, equals, value = part.partition(b"=")
-        if not equals or not tag.isdigit():
+        if not equals or not tag.isdigit() or len(tag) > values.DIGITS_LIMIT:
             raise MessageGarbled(f"a field is not tag=value: {part[:20]!r}")
         append((int(tag), value))
     return Message(fields, frame)
 
 
 def parse(frame: bytes) -> Message:
-    """Return the message of any frame, data fields taken by their length. Errors: MessageGarbled."""
+    """Return the message of any frame, data fields taken by their length. Errors: MessageGarbled.
+
+    A frame past `SIMPLEFIX_BYTES_LIMIT` is split: no message of the venue so long has a data field.
+    """
+    if len(frame) > SIMPLEFIX_BYTES_LIMIT:
+        return split(frame)
     parser = simplefix.FixParser(allow_empty_values=True)
     parser.append_buffer(frame)
     try:
@@ -105,6 +113,10 @@ def parse(frame: bytes) -> Message:
         # simplefix ends a message at its first tag 10; the framer knows that the real one stands at the end.
         raise MessageGarbled("CheckSum(10) within the message, or a data field past its end")
     fields = [(int(tag), value) for tag, value in parsed.pairs]
-    if len(fields) > FIELDS_LIMIT or any(tag < 0 for tag, _ in fields):
-        raise MessageGarbled("a tag is negative, or there are too many fields")
+    at = 0
+    for _, value in fields:  # simplefix takes whatever int() takes: a sign, blanks, underscores.
+        equals = frame.index(b"=", at)
+        if not frame[at:equals].isdigit() or equals - at > values.DIGITS_LIMIT:
+            raise MessageGarbled(f"a field is not tag=value: {frame[at : at + 20]!r}")
+        at = equals + len(value) + 2
     return Message(fields, frame)

@@ -4,6 +4,7 @@ Layer: wire. Prices and sizes never become a float here or anywhere above.
 Source: FIX 4.4 volume 1, data types; venue reference 2.1 (plain decimals, trailing zeros trimmed, milliseconds).
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -27,7 +28,7 @@ def integer(value: bytes) -> int:
 def precision(value: bytes) -> int:
     """Return a count of decimals; the venue types it as float, so `8` and `8.0` are both eight."""
     whole, _, fraction = value.partition(b".")
-    if fraction.strip(b"0") or not whole.isdigit() or int(whole) > SCALE_LIMIT:
+    if fraction.strip(b"0") or not whole.isdigit() or len(whole) > DIGITS_LIMIT or int(whole) > SCALE_LIMIT:
         raise ValueMalformed(expected=f"a number of decimals up to {SCALE_LIMIT}", received=value)
     return int(whole)
 
@@ -44,7 +45,7 @@ def scaled(value: bytes, scale: int) -> tuple[int, int]:
 
     The scale returned is the one asked for, or as many decimals as the value needs when that is more: nothing is
     ever rounded, and the caller sees by the scale that the precision was exceeded.
-    Errors: ValueMalformed for anything but digits, one point and a leading minus, or beyond 18 digits.
+    Errors: ValueMalformed for anything but digits, one point and a leading minus, or beyond 18 digits or decimals.
     """
     whole, point, fraction = value.partition(b".")
     if len(fraction) > scale:
@@ -54,10 +55,11 @@ def scaled(value: bytes, scale: int) -> tuple[int, int]:
     unsigned = digits[1:] if digits.startswith(b"-") else digits
     if not unsigned.isdigit() or (point and not value[-1:].isdigit()) or whole in {b"", b"-"}:
         raise ValueMalformed(expected="a decimal number", received=value)
-    number = int(digits)
-    if not -(10**DIGITS_LIMIT) < number < 10**DIGITS_LIMIT:
+    significant = unsigned.lstrip(b"0")
+    if len(significant) > DIGITS_LIMIT or scale > SCALE_LIMIT:
         raise ValueMalformed(expected=f"a decimal number of at most {DIGITS_LIMIT} digits", received=value)
-    return number, scale
+    number = int(significant or b"0")
+    return (-number if digits.startswith(b"-") else number), scale
 
 
 def unscaled(number: int, scale: int) -> str:
@@ -71,11 +73,11 @@ def unscaled(number: int, scale: int) -> str:
 
 @lru_cache(maxsize=64)
 def _date_ns(date: bytes) -> int:
-    try:
-        day = datetime.strptime(date.decode("ascii"), "%Y%m%d").replace(tzinfo=UTC)
-    except ValueError:
-        raise ValueMalformed(expected="a date YYYYMMDD", received=date) from None
-    return int(day.timestamp()) * SECOND_NS
+    if date.isdigit():  # strptime would take a blank for a zero.
+        with suppress(ValueError):
+            day = datetime.strptime(date.decode("ascii"), "%Y%m%d").replace(tzinfo=UTC)
+            return int(day.timestamp()) * SECOND_NS
+    raise ValueMalformed(expected="a date YYYYMMDD", received=date)
 
 
 def time_of_day_ns(value: bytes) -> int:
