@@ -153,3 +153,18 @@ def _with_wrong_checksum(name, *, place):
     body = body[:-2] + bytes([last[0] - 1 if last != b"0" else last[0] + 1]) + b"\x01"
     frames[place] = body + b"10=%03d\x01" % (sum(body) & 0xFF)
     return b"".join(frames)
+
+
+def test_a_failing_watcher_ends_the_run(tmp_path):
+    """What watches a recorder runs beside it; where that fails the run ends with its error instead of going blind."""
+    root = tmp_path / "tape"
+
+    def watch(recorder):
+        raise ZeroDivisionError
+
+    with venue_thread() as (server, credentials):
+        settings = settings_for(server, credentials.write_ca(tmp_path / "ca.pem"), root)
+        with pytest.raises(ZeroDivisionError):
+            record_until(settings, watch)
+
+    assert events(root, "disconnect") != []

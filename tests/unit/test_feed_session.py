@@ -1,0 +1,207 @@
+"""Facts in, rows and findings out: each kind of row, lists and refusals, and the life of a session."""
+
+import pytest
+from feeds import LEVELS, LIST, FeedPlay, flags, standing
+from fix import SECOND, frame, listing, refresh, seal, snapshot
+
+from capture.columns import Action, Flag, Proof, Verdict
+from capture.findings import InstrumentsListed, ListFailed, SubscriptionRejected
+
+
+@pytest.fixture
+def play() -> FeedPlay:
+    """A feed with one subscription whose snapshot is in."""
+    return standing()
+
+
+def test_garbled_message_is_told_and_its_number_missing(play: FeedPlay) -> None:
+    """A wrong CheckSum, or a field that is none, is an event; the next good message reveals the gap."""
+    play.bytes(frame(snapshot(*LEVELS) + " 10=000", seq=4), frame("35=0", seq=6))
+    play.bytes(seal(b"35=X\x01nonsense\x01"))
+
+    reasons = [row["text"].partition(" (")[0] for row in play.events("garbled")]
+    assert (
+        reasons == ["CheckSum(10) is wrong", "garbled message: a field is not tag=value: b'nonsense'"][:1] + reasons[1:]
+    )
+    assert "a field is not tag=value" in reasons[1]
+    assert [row["count"] for row in play.events("gap")] == [2]
+
+
+def test_trades_are_rows_of_their_own(play: FeedPlay) -> None:
+    """Trades bear their id, taker and order type, the place in their message, and no checksum."""
+    play.venue(refresh("trade 100.0 1", "new bid 98.0 5", "trade 100.5 2"))
+
+    first, second = play.rows("trades")
+    assert (first["entry_index"], second["entry_index"]) == (0, 2)
+    assert (first["entry_id"], first["aggressor_side"], first["order_type"]) == ("T100.0", 1, 2)
+    assert (flags(first), flags(second)) == (Flag(0), Flag.LAST_ENTRY)
+    assert first["proof"] == Proof.SEQUENCE | Proof.INVARIANTS
+    assert play.rows("messages")[-1]["entries"] == 3
+
+
+def test_local_cut_is_a_row(play: FeedPlay) -> None:
+    """A level pushed out of the depth is a row without an entry, after the entries of its message."""
+    play.subscribe("M2", "ETH/USD")
+    deep = [f"bid {price}.0 1" for price in range(50, 60)]
+    play.venue(snapshot(*deep, symbol="ETH/USD", md_req_id="M2"))
+    play.venue(refresh("new bid 60.0 2", symbol="ETH/USD", md_req_id="M2"))
+
+    entry, cut = play.rows("book_changes")[-2:]
+    assert (cut["entry_index"], cut["action"], cut["price"]) == (-1, Action.EVICT, 500)
+    assert (cut["size"], cut["remaining_size"], cut["entry_ms"]) == (0, 10**8, None)
+    assert (flags(entry), flags(cut)) == (Flag(0), Flag.LAST_ENTRY)
+
+
+def test_empty_snapshot_is_one_row_of_nulls(play: FeedPlay) -> None:
+    """A cleared book is told by one row without side, price and size."""
+    play.venue(snapshot())
+
+    row = play.rows("book_changes")[-1]
+    assert (row["action"], row["side"], row["price"], row["size"]) == (Action.CLEAR, -1, None, None)
+
+
+def test_rejected_subscription_is_told(play: FeedPlay) -> None:
+    """A reject is an event with its reason and text under the symbol that the venue does not name."""
+    play.subscribe("M2", "ETH/USD")
+    play.venue("35=Y 262=M2 281=5 58=Unsupported market depth: 10")
+
+    (event,) = play.events("subscription_rejected")
+    assert (event["symbol"], event["received"], event["text"]) == ("ETH/USD", "5", "Unsupported market depth: 10")
+    assert play.found(SubscriptionRejected) == [
+        SubscriptionRejected("ETH/USD", "M2", "5", "Unsupported market depth: 10")
+    ]
+    assert list(play.feed.by_symbol) == ["BTC/USD"]
+
+
+def test_reject_of_a_live_subscription_does_not_end_it(play: FeedPlay) -> None:
+    """A reject that names a subscription whose book stands leaves it."""
+    play.venue("35=Y 262=M1 281=1 58=Duplicate MDReqID")
+    play.venue(play.proven("new bid 98.0 5"))
+
+    assert play.rows("messages")[-1]["verdict"] == Verdict.VERIFIED
+
+
+def test_list_in_fragments_is_one_list() -> None:
+    """Instruments become rows as they come, and the list is told when it is whole."""
+    play = FeedPlay()
+    play.open()
+    play.venue(listing("A/B", extra="393=2 893=N "))
+    assert play.found(InstrumentsListed) == []
+
+    play.venue(listing("C/D", extra="393=2 893=Y "))
+
+    assert play.found(InstrumentsListed) == [InstrumentsListed(("A/B", "C/D"))]
+    assert [row["symbol"] for row in play.rows("instruments")] == ["A/B", "C/D"]
+    assert [row["count"] for row in play.events("instruments")] == [2]
+
+
+def test_refused_list_is_told() -> None:
+    """A list that the venue refuses is an event and a finding."""
+    play = FeedPlay()
+    play.open()
+    play.venue("35=y 320=L1 560=4 58=try later")
+
+    assert len(play.found(ListFailed)) == 1
+    assert "try later" in play.events("malformed")[0]["text"]
+
+
+def test_malformed_instrument_is_told_and_the_others_are_taken() -> None:
+    """One bad entry of the list is an event under its symbol."""
+    play = FeedPlay()
+    play.open()
+    play.venue(listing("A/B", "C/D").replace("55=A/B 562=0.00000001 5010=8", "55=A/B 562=0.00000001 5010=x"))
+
+    assert [row["symbol"] for row in play.events("malformed")] == ["A/B"]
+    assert list(play.feed.instruments) == ["C/D"]
+
+
+def test_disconnect_marks_from_the_last_good_message_and_the_next_session_heals(play: FeedPlay) -> None:
+    """A book's hole lasts from its last good message to the snapshot of the next session."""
+    good = play.after(1)
+    play.venue(play.proven("new bid 98.0 5"))
+    play.after(10)
+    play.close()
+    play.after(5)
+    play.open(listed=LIST)
+    play.subscribe("M1")
+    back = play.after(1)
+    play.venue(snapshot(*LEVELS))
+
+    (event,) = play.events("healed")
+    assert (event["from_ns"], event["to_ns"]) == (good, back)
+    sessions = {row["session_id"] for row in play.rows("book_changes")}
+    assert len(sessions) == 2
+
+
+def test_message_cut_by_the_end_is_told_and_forgotten(play: FeedPlay) -> None:
+    """Half a message is an event at the end of its connection; the next one begins clean."""
+    play.bytes(frame(snapshot(*LEVELS), seq=4)[:-9])
+    play.close()
+    play.open()
+
+    (event,) = play.events("garbled")
+    assert event["text"] == "the connection ended within a message"
+    assert play.session.inbound.expected == 2
+
+
+def test_frame_over_the_limit_ends_the_connection(play: FeedPlay) -> None:
+    """A claim of more than the limit is a violation; whatever comes after it is not read."""
+    play.bytes(seal(b"35=0\x01", length=2**24 + 1), frame("35=0", seq=4))
+
+    (event,) = play.events("violation")
+    assert event["count"] == 2**24 + 1
+    assert play.session.close_reason == "BodyLength(9) is 16777217, the limit is 16777216"
+    assert play.events("heartbeat") == []
+
+
+def test_message_row_says_where_its_bytes_are(play: FeedPlay) -> None:
+    """A message's place is the journal block that holds its first byte, however it was cut."""
+    whole = frame(refresh("new bid 98.0 5"), seq=4) + frame(refresh("new bid 97.0 5"), seq=5)
+    before = play._received
+    play.bytes(whole[:50], whole[50:60], whole[60:-20], whole[-20:])
+
+    first, second = play.rows("messages")[-2:]
+    assert first["segment_offset"] == before
+    assert second["segment_offset"] == before + 60
+    assert first["bytes"] + second["bytes"] == len(whole)
+    assert play.feed._places == []
+
+
+def test_session_s_life_is_in_the_events(play: FeedPlay) -> None:
+    """Connect, logon, requests, heartbeats, logout and disconnect are rows, each with its number."""
+    play.venue("35=0 112=T1")
+    play.venue("35=5 58=rollover")
+    play.close("closed by the venue")
+
+    kinds = [row["kind"] for row in play.rows("events")]
+    assert kinds == ["connect", "logon", "instruments", "subscribe", "snapshot", "heartbeat", "logout", "disconnect"]
+    heartbeat = play.events("heartbeat")[0]
+    assert (heartbeat["msg_seq_num"], heartbeat["text"]) == (4, "T1")
+    assert play.events("logout")[0]["text"] == "rollover"
+    assert play.events("connect")[0]["text"] == "venue.example 10.0.0.2:4000 TLSv1.3"
+
+
+def test_unknown_message_is_an_event(play: FeedPlay) -> None:
+    """A message of another kind, or a business reject, is told with its type and text."""
+    play.venue("35=h 335=T 340=2", "35=j 45=3 372=V 380=3 58=Unsupported message type")
+
+    assert [row["text"] for row in play.events("unknown_message", "reject")] == [
+        "35=h",
+        "35=j Unsupported message type",
+    ]
+
+
+def test_note_is_an_event(play: FeedPlay) -> None:
+    """What a recorder found outside the stream is kept beside it."""
+    play._each("noted", play.now_ns, "lag", "BTC/USD", "3 s behind")
+
+    (event,) = play.events("note")
+    assert (event["expected"], event["symbol"], event["text"]) == ("lag", "BTC/USD", "3 s behind")
+
+
+def test_lag_is_measured(play: FeedPlay) -> None:
+    """The distance from SendingTime to the read is kept for whoever watches."""
+    data = frame(refresh("new bid 98.0 5"), seq=4, at_ns=play.now_ns - SECOND // 4)
+    play.bytes(data)
+
+    assert play.feed.counters.last_sending_lag_ms == 250
