@@ -19,6 +19,7 @@ from typing import Final, cast
 import uvloop
 
 from capture import clock
+from capture.backoff import Backoff, Ending
 from capture.clock import Now
 from capture.errors import (
     CertificateRefused,
@@ -29,7 +30,7 @@ from capture.errors import (
     VenueUnavailable,
 )
 from capture.feed import Feed
-from capture.session.states import ESTABLISHED, State
+from capture.session.states import ESTABLISHED
 from capture.sinks import Connection, Journal
 from capture.subscriber import Subscriber
 
@@ -38,9 +39,6 @@ CONNECT_TIME_S: Final = 15.0
 HANDSHAKE_TIME_S: Final = 10.0
 CLOSE_TIME_S: Final = 12.0  # A little more than the session's own limit for a Logout.
 TICK_S: Final = 0.1
-RETRY_S_FIRST: Final = 1.0
-RETRY_S_LIMIT: Final = 30.0
-LOGON_REFUSED_RETRY_S: Final = 60.0  # A refused Logon, repeated, can lock the account out.
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +117,8 @@ class Client:
         self._stopping = asyncio.Event()
         self._connecting: asyncio.Task[_Transport] | None = None
         self._fatal: BaseException | None = None
-        self._refusal = ""
+        self._logged_on = False  # On the present connection.
+        self._reason = ""  # Why the last connection ended.
 
     async def run(self) -> None:
         """Stay connected until `stop`.
@@ -128,27 +127,28 @@ class Client:
         failures are tried again. OSError of the journal ends it at once: nothing may go on unjournalled.
         """
         context = tls_context(self.endpoint.ca_file)
-        delay_s = RETRY_S_FIRST
+        # Jitter decides nothing that is recorded.
+        backoff = Backoff(random.uniform)
         while not self._stopping.is_set():
-            logged_on_before = self.logged_on_once
-            self._refusal = ""
-            try:
-                await self._connect(context)
-                self._raise_refusal()
-            except VenueError as error:
-                if not logged_on_before:
-                    raise
-                if isinstance(error, LogonRefused):
-                    delay_s = LOGON_REFUSED_RETRY_S
-                self._refusal = str(error)
+            begin = asyncio.get_running_loop().time()
+            ending, reason = await self._one_connection(context)
             if self._fatal is not None:
                 raise self._fatal
-            if self._stopping.is_set():
-                return
-            if self.logged_on_once and not self._refusal:
-                delay_s = RETRY_S_FIRST
-            await self._pause(delay_s)
-            delay_s = min(delay_s * 2, RETRY_S_LIMIT)
+            if not self._stopping.is_set():
+                await self._pause(reason, backoff.after(ending, asyncio.get_running_loop().time() - begin))
+
+    async def _one_connection(self, context: ssl.SSLContext) -> tuple[Ending, str]:
+        """Connect, stay until it ends, and say how. Errors: VenueError before the run's first logon."""
+        self._logged_on = False
+        try:
+            await self._connect(context)
+            if self._logged_on or self._stopping.is_set():
+                return Ending.DROPPED, self._reason
+            raise LogonRefused(self._refusal())
+        except VenueError as error:
+            if not self.logged_on_once:
+                raise
+            return Ending.REFUSED if isinstance(error, LogonRefused) else Ending.UNREACHABLE, str(error)
 
     def stop(self) -> None:
         """Log out, then end `run`."""
@@ -202,8 +202,7 @@ class Client:
         if isinstance(self._fatal, OSError):
             return  # The journal failed: what it cannot hold must not go into the tables either.
         reason = self.session.close_reason or (str(error) if error is not None else "closed by the venue")
-        if not self.logged_on_once and not self._refusal:
-            self._refusal = self._first_refusal(reason)
+        self._reason = reason
         with _EndingOnFailure(self):
             self.journal.closed(now.wall_ns, reason, reset=isinstance(error, ConnectionError))
             self.feed.closed(now.wall_ns, reason)
@@ -219,7 +218,7 @@ class Client:
             self._flush(now)
         self._flush(now)
         if self.session.state in ESTABLISHED:
-            self.logged_on_once = True
+            self._logged_on = self.logged_on_once = True
         if self.session.close_reason is not None and self._link is not None and self._link.transport is not None:
             self._link.transport.close()
 
@@ -255,17 +254,13 @@ class Client:
             self.session.close_reason = self.session.close_reason or reason
             self._link.transport.abort()
 
-    def _first_refusal(self, reason: str) -> str:
-        if self.session.state in {State.LOGON_SENT, State.CONNECTED} and self.session.close_reason is None:
-            return (
-                f"{self.endpoint.host}:{self.endpoint.port} closed the connection instead of answering the Logon;"
-                " check the SenderCompID, and that your address is on the venue's list"
-            )
-        return reason
-
-    def _raise_refusal(self) -> None:
-        if not self.logged_on_once and not self._stopping.is_set():
-            raise LogonRefused(self._refusal or "the session ended before its Logon was answered")
+    def _refusal(self) -> str:
+        if self.session.close_reason is not None:
+            return self.session.close_reason
+        return (
+            f"{self.endpoint.host}:{self.endpoint.port} closed the connection instead of answering the Logon;"
+            " check the SenderCompID, and that your address is on the venue's list"
+        )
 
     async def _connect(self, context: ssl.SSLContext) -> None:
         """Connect and stay until the connection ends."""
@@ -317,13 +312,11 @@ class Client:
             raise VenueUnavailable(f"{where}: {error.strerror or error}; check the address and the route") from None
         return link
 
-    async def _pause(self, delay_s: float) -> None:
-        # Jitter keeps many recorders from coming back in one instant; it decides nothing that is recorded.
-        jittered = delay_s * random.uniform(0.8, 1.2)  # noqa: S311
+    async def _pause(self, reason: str, delay_s: float) -> None:
         if self._on_failure is not None:
-            self._on_failure(self._refusal or self.session.close_reason or "closed by the venue", jittered)
+            self._on_failure(reason, delay_s)
         try:
-            async with asyncio.timeout(jittered):
+            async with asyncio.timeout(delay_s):
                 await self._stopping.wait()
         except TimeoutError:
             pass

@@ -222,6 +222,8 @@ class Feed:
         self.counters.last_sending_lag_ms = (at_ns - delivery.sending_ns) // values.MILLISECOND_NS
         message = delivery.message
         row = MessageRow(at_ns, delivery, position)
+        if abs(at_ns - delivery.sending_ns) > self.session.settings.sending_time_limit_s * values.SECOND_NS:
+            row.flags |= Flag.BAD_TIME
         try:
             if message.msg_type in _FAST_TYPES:
                 self.counters.market_data += 1

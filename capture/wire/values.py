@@ -11,7 +11,8 @@ from typing import Final
 
 from capture.errors import ValueMalformed
 
-DIGITS_LIMIT: Final = 18  # Any 18-digit integer fits an int64.
+DIGITS_LIMIT: Final = 18  # Of an integer field: any such number fits an int64.
+SCALED_LIMIT: Final = 2**63 - 1  # Of a scaled decimal: what an int64 column holds.
 SCALE_LIMIT: Final = 18
 MILLISECOND_NS: Final = 1_000_000
 SECOND_NS: Final = 1_000_000_000
@@ -45,7 +46,7 @@ def scaled(value: bytes, scale: int) -> tuple[int, int]:
 
     The scale returned is the one asked for, or as many decimals as the value needs when that is more: nothing is
     ever rounded, and the caller sees by the scale that the precision was exceeded.
-    Errors: ValueMalformed for anything but digits, one point and a leading minus, or beyond 18 digits or decimals.
+    Errors: ValueMalformed for anything but digits, one point and a leading minus, beyond an int64 or 18 decimals.
     """
     whole, point, fraction = value.partition(b".")
     if len(fraction) > scale:
@@ -56,9 +57,11 @@ def scaled(value: bytes, scale: int) -> tuple[int, int]:
     if not unsigned.isdigit() or (point and not value[-1:].isdigit()) or whole in {b"", b"-"}:
         raise ValueMalformed(expected="a decimal number", received=value)
     significant = unsigned.lstrip(b"0")
-    if len(significant) > DIGITS_LIMIT or scale > SCALE_LIMIT:
-        raise ValueMalformed(expected=f"a decimal number of at most {DIGITS_LIMIT} digits", received=value)
+    if len(significant) > DIGITS_LIMIT + 1 or scale > SCALE_LIMIT:  # Before int(), which refuses thousands of digits.
+        raise ValueMalformed(expected=f"a decimal number up to {SCALED_LIMIT} scaled", received=value)
     number = int(significant or b"0")
+    if number > SCALED_LIMIT:
+        raise ValueMalformed(expected=f"a decimal number up to {SCALED_LIMIT} scaled", received=value)
     return (-number if digits.startswith(b"-") else number), scale
 
 

@@ -205,3 +205,13 @@ def test_lag_is_measured(play: FeedPlay) -> None:
     play.bytes(data)
 
     assert play.feed.counters.last_sending_lag_ms == 250
+
+
+def test_rows_of_a_message_whose_time_is_off_say_so(play: FeedPlay) -> None:
+    """SendingTime too far from the read is an event, and a flag on the rows, which are kept as they came."""
+    data = frame(refresh("new bid 98.0 5"), seq=4, at_ns=play.now_ns - 121 * SECOND)
+    play.bytes(data)
+
+    assert flags(play.rows("book_changes")[-1]) & Flag.BAD_TIME
+    assert flags(play.rows("messages")[-1]) & Flag.BAD_TIME
+    assert [event["count"] for event in play.events("time_off")] == [-121_000]

@@ -23,6 +23,7 @@ MS = values.MILLISECOND_NS
         (b"007.50", 1, (75, 1)),
         (b"999999999999999999", 0, (10**18 - 1, 0)),
         (b"0.000000000000000001", 18, (1, 18)),
+        (b"92233720368.54775807", 8, (2**63 - 1, 8)),
     ],
 )
 def test_decimal_is_scaled_exactly(text: bytes, scale: int, expected: tuple[int, int]) -> None:
@@ -44,11 +45,11 @@ def test_decimal_beyond_the_precision_is_kept_and_told(text: bytes, scale: int, 
     [
         b"", b".", b"-", b"+1", b"1.", b".5", b"-.5", b"1.2.3", b"1e5", b"1E-8", b" 1", b"1 ", b"1,5", b"0x1", b"--1",
         b"1-", b"NaN", b"Infinity", b"1_000", b"\xd9\xa1", b"1000000000000000000", b"0.0000000000000000001",
-        b"1" * 5000, b"0." + b"0" * 5000 + b"1",
+        b"922337203685477580.8", b"1" * 5000, b"0." + b"0" * 5000 + b"1",
     ],
 )  # fmt: skip
 def test_malformed_decimal_is_refused(text: bytes) -> None:
-    """Anything but digits, one point and a leading minus, or beyond 18 digits or decimals, is no decimal."""
+    """Anything but digits, one point and a leading minus, or beyond an int64 or 18 decimals, is no decimal."""
     with pytest.raises(ValueMalformed):
         values.scaled(text, 1)
 

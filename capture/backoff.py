@@ -1,0 +1,48 @@
+"""How long to wait before connecting again.
+
+Layer: beside the client. Pure: what happened comes in, seconds go out; the jitter's source is given.
+Source: cases LGO-8 and LON-7: a refusal never causes a storm; venue reference 3.1: repeated bad logons lock the account
+out for about 15 minutes.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+FIRST_S: Final = 1.0
+LIMIT_S: Final = 30.0
+REFUSED_FIRST_S: Final = 60.0
+REFUSED_LIMIT_S: Final = 900.0
+STEADY_S: Final = 30.0  # A session that lasted so long was no part of a storm.
+JITTER: Final = 0.2  # Either way, so that many clients do not come back in one instant.
+
+
+class Ending(Enum):
+    """How a connection, or the attempt at one, ended."""
+
+    UNREACHABLE = "no connection, or no TLS"
+    REFUSED = "the Logon was not accepted"
+    DROPPED = "a session that was established ended"
+
+
+class Backoff:
+    """Doubles with each failure in a row; refusals of a Logon are waited out longer."""
+
+    def __init__(self, uniform: Callable[[float, float], float]) -> None:
+        self._uniform = uniform
+        self._delay_s = FIRST_S
+        self._refused_delay_s = REFUSED_FIRST_S
+
+    def after(self, ending: Ending, lasted_s: float) -> float:
+        """Return the seconds to wait after a connection that ended so and lasted so long."""
+        if ending is Ending.REFUSED:
+            delay_s = self._refused_delay_s
+            self._refused_delay_s = min(delay_s * 2, REFUSED_LIMIT_S)
+        else:
+            if ending is Ending.DROPPED:
+                self._refused_delay_s = REFUSED_FIRST_S
+                if lasted_s >= STEADY_S:
+                    self._delay_s = FIRST_S
+            delay_s = self._delay_s
+            self._delay_s = min(delay_s * 2, LIMIT_S)
+        return delay_s * self._uniform(1 - JITTER, 1 + JITTER)
