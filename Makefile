@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+PEERS  := .venv-peers
 
 # Held for the package itself and for what builds it.
 export PIP_CONSTRAINT       := $(CURDIR)/constraints.txt
@@ -11,10 +12,10 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test test-peers lint bench clean
 
 help:  ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## Make the environment in .venv.
 
@@ -32,6 +33,14 @@ demo: $(READY)  ## Record the simulated venue for 15 s and show what is in it.
 test: $(READY)  ## Run all tests.
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+$(PEERS)/.ready: tests/peers/requirements.txt
+	@$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --requirement tests/peers/requirements.txt
+	@touch $@
+
+test-peers: $(READY) $(PEERS)/.ready  ## Run tests against other engines; builds QuickFIX once, with a C++ compiler.
+	FIXTAPE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/peers -m peers -s
+
 lint: $(READY)  ## Check style, types and layers.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -42,5 +51,5 @@ bench: $(READY)  ## Measure decoding and the whole way, as ratios in one run.
 	$(BIN)/python benchmarks/run.py
 
 clean:  ## Remove what the targets made.
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
 	find capture storage queries tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
