@@ -24,7 +24,10 @@ _TRAILER_BYTES: Final = 7  # 10=ddd and SOH
 _BEGIN: Final = b"8=FIX"
 _NEXT_BEGIN: Final = b"\x018=FIX"
 _HEADER: Final = re.compile(rb"8=FIX[^\x01=]{0,16}\x019=(\d{1,12})\x01(?=35=)")
-_HEADER_PREFIX: Final = re.compile(rb"8=FIX[^\x01=]{0,16}(?:\x01(?:9(?:=(?:\d{1,12}(?:\x01(?:3(?:5)?)?)?)?)?)?)?\Z")
+# What may become a header with the bytes that follow: any beginning of one that reaches the end of what is there.
+_BEGUN: Final = re.compile(
+    rb"8(?:=(?:F(?:I(?:X[^\x01=]{0,16}(?:\x01(?:9(?:=(?:\d{1,12}(?:\x01(?:35?)?)?)?)?)?)?)?)?)?)?\Z"
+)
 _TRAILER: Final = re.compile(rb"10=(\d{3})\x01")
 
 
@@ -118,24 +121,15 @@ class Framer:
         """Return where to go on and the next whole frame, or how far the buffer is done with and None."""
         buffer = self._buffer
         while True:
-            begin = buffer.find(_BEGIN, at)
-            if begin != at:
-                if begin < 0:  # Keep what may be the start of a BeginString cut in two.
-                    begin = _partial_begin(buffer, at)
-                if begin > at:
-                    self._skip(at, "bytes between messages")
-                at = begin
-                if not buffer.startswith(_BEGIN, at):
-                    return at, None
-            header = _HEADER.match(buffer, at)
+            header = _HEADER.search(buffer, at)
+            begin = _begun(buffer, at) if header is None else header.start()
+            if begin > at:
+                at_message = buffer.startswith(_BEGIN, at)
+                self._skip(at, "8, 9, 35 are not the first three fields" if at_message else "bytes between messages")
             if header is None:
-                if _HEADER_PREFIX.match(buffer, at, min(len(buffer), at + _HEADER_BYTES_LIMIT)):
-                    return at, None
-                self._skip(at, "8, 9, 35 are not the first three fields")
-                at += 1
-                continue
-            after, frame = self._whole(at, header.end(), int(header[1]))
-            if frame is not None or after == at:
+                return begin, None
+            after, frame = self._whole(begin, header.end(), int(header[1]))
+            if frame is not None or after == begin:
                 return after, frame
             at = after
 
@@ -164,9 +158,7 @@ class Framer:
         return end, Frame(data, self._base + begin)
 
 
-def _partial_begin(buffer: bytearray, at: int) -> int:
-    """Return where a BeginString may have begun at the buffer's end, else its length."""
-    for length in range(min(len(_BEGIN) - 1, len(buffer) - at), 0, -1):
-        if buffer.endswith(_BEGIN[:length]):
-            return len(buffer) - length
-    return len(buffer)
+def _begun(buffer: bytearray, at: int) -> int:
+    """Return where a header may have begun that the buffer's end cuts, else the buffer's length."""
+    begun = _BEGUN.search(buffer, max(at, len(buffer) - _HEADER_BYTES_LIMIT))
+    return len(buffer) if begun is None else begun.start()
