@@ -1,7 +1,8 @@
-"""Sockets, TLS and timers of the recorder's side.
+"""Sockets and timers of the recorder's side.
 
 Layer: above the core. Owns the transport and the clocks, and no protocol rule.
-Source: design section 3; venue reference 1.3 for TLS and name resolution.
+Source: design section 3.
+Left to others: TLS and how a connection fails (`connect`), how long to wait (`backoff`).
 
 Whatever is read goes to the journal first and to the feed second; whatever is to be sent, likewise before it goes out.
 """
@@ -9,11 +10,8 @@ Whatever is read goes to the journal first and to the feed second; whatever is t
 import asyncio
 import logging
 import random
-import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, cast
 
 import uvloop
@@ -21,46 +19,18 @@ import uvloop
 from capture import clock
 from capture.backoff import Backoff, Ending
 from capture.clock import Now
-from capture.errors import (
-    CertificateRefused,
-    LogonRefused,
-    ProtocolFailed,
-    SettingInvalid,
-    VenueError,
-    VenueUnavailable,
-)
+from capture.connect import Endpoint, open_connection, tls_context
+from capture.errors import LogonRefused, VenueError
 from capture.feed import Feed
 from capture.session.states import ESTABLISHED
 from capture.sinks import Connection, Journal
 from capture.subscriber import Subscriber
 
 READ_BYTES: Final = 256 * 1024
-CONNECT_TIME_S: Final = 15.0
-HANDSHAKE_TIME_S: Final = 10.0
 CLOSE_TIME_S: Final = 12.0  # A little more than the session's own limit for a Logout.
 TICK_S: Final = 0.1
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where to connect. server_name: what the certificate must prove, usually the host."""
-
-    host: str
-    port: int
-    server_name: str
-    ca_file: Path | None
-
-
-def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return a client context: TLS 1.3, certificate and name verified. Errors: SettingInvalid."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingInvalid(where="venue.ca_file", received=ca_file, allowed=f"a PEM file ({error})") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    return context
 
 
 class _Transport(asyncio.BufferedProtocol):
@@ -104,6 +74,7 @@ class Client:
         journal: Journal,
         *,
         on_failure: Callable[[str, float], None] | None = None,
+        backoff: Backoff | None = None,
         read_clock: Callable[[], Now] = clock.read,
     ) -> None:
         self.endpoint = endpoint
@@ -112,6 +83,7 @@ class Client:
         self.connections = 0
         self.logged_on_once = False
         self._on_failure = on_failure
+        self._backoff = backoff or Backoff(random.uniform)  # Jitter decides nothing that is recorded.
         self._read_clock = read_clock
         self._link: _Transport | None = None
         self._stopping = asyncio.Event()
@@ -127,15 +99,13 @@ class Client:
         failures are tried again. OSError of the journal ends it at once: nothing may go on unjournalled.
         """
         context = tls_context(self.endpoint.ca_file)
-        # Jitter decides nothing that is recorded.
-        backoff = Backoff(random.uniform)
         while not self._stopping.is_set():
             begin = asyncio.get_running_loop().time()
             ending, reason = await self._one_connection(context)
             if self._fatal is not None:
                 raise self._fatal
             if not self._stopping.is_set():
-                await self._pause(reason, backoff.after(ending, asyncio.get_running_loop().time() - begin))
+                await self._pause(reason, self._backoff.after(ending, asyncio.get_running_loop().time() - begin))
 
     async def _one_connection(self, context: ssl.SSLContext) -> tuple[Ending, str]:
         """Connect, stay until it ends, and say how. Errors: VenueError before the run's first logon."""
@@ -264,7 +234,9 @@ class Client:
 
     async def _connect(self, context: ssl.SSLContext) -> None:
         """Connect and stay until the connection ends."""
-        self._connecting = asyncio.ensure_future(self._open(context))
+        self._connecting = asyncio.ensure_future(
+            open_connection(self.endpoint, context, lambda: _Transport(self, self.endpoint))
+        )
         try:
             link = await self._connecting
         except asyncio.CancelledError:
@@ -274,43 +246,6 @@ class Client:
         finally:
             self._connecting = None
         await link.closed
-
-    async def _open(self, context: ssl.SSLContext) -> _Transport:
-        loop = asyncio.get_running_loop()
-        endpoint = self.endpoint
-        where = f"{endpoint.host}:{endpoint.port}"
-        try:
-            async with asyncio.timeout(CONNECT_TIME_S):
-                _, link = await loop.create_connection(
-                    lambda: _Transport(self, endpoint),
-                    endpoint.host,
-                    endpoint.port,
-                    ssl=context,
-                    server_hostname=endpoint.server_name,
-                    ssl_handshake_timeout=HANDSHAKE_TIME_S,
-                )
-        except ssl.SSLCertVerificationError as error:
-            raise CertificateRefused(
-                f"{where}: certificate refused: {error.verify_message}; nothing was sent."
-                f" Expected a certificate for {endpoint.server_name} by"
-                f" {endpoint.ca_file or 'an authority that this system knows'} (--ca, --server-name)"
-            ) from None
-        except socket.gaierror as error:
-            raise VenueUnavailable(f"{endpoint.host}: unknown host ({error.strerror}); check venue.host") from None
-        except ConnectionRefusedError:
-            raise VenueUnavailable(f"{where}: connection refused; check the port, and that the venue is up") from None
-        except TimeoutError:
-            raise VenueUnavailable(f"{where}: no answer within {CONNECT_TIME_S:.0f} s; check the address") from None
-        except (ssl.SSLError, ConnectionError) as error:
-            # uvloop reports a refused TLS version as a bare reset.
-            detail = getattr(error, "reason", None) or error
-            raise ProtocolFailed(
-                f"{where}: no TLS 1.3 handshake ({detail}); nothing was sent."
-                " The other side may offer only TLS 1.2, or no TLS at all"
-            ) from None
-        except OSError as error:
-            raise VenueUnavailable(f"{where}: {error.strerror or error}; check the address and the route") from None
-        return link
 
     async def _pause(self, reason: str, delay_s: float) -> None:
         if self._on_failure is not None:

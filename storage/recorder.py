@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from capture import clock
-from capture.client import Client, Endpoint
+from capture.client import Client
 from capture.config import Settings
+from capture.connect import Endpoint
 from capture.feed import Counters, Feed
 from capture.market.requests import depth_ok
 from capture.sinks import Connection, Position
