@@ -12,7 +12,7 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-peers lint bench clean
+.PHONY: help setup demo test test-peers soak lint bench clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ $(PEERS)/.ready: tests/peers/requirements.txt
 
 test-peers: $(READY) $(PEERS)/.ready  ## Run tests against other engines; builds QuickFIX once, with a C++ compiler.
 	FIXTAPE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/peers -m peers -s
+
+soak: $(READY)  ## Reconnect ten thousand times; memory and descriptors stay flat.
+	FIXTAPE_RECONNECTS=10000 $(BIN)/python -m pytest tests/venue/test_reconnects.py -s
 
 lint: $(READY)  ## Check style, types and layers.
 	$(BIN)/ruff check

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from capture import clock
+from capture.backoff import Backoff
 from capture.client import Client
 from capture.config import Settings
 from capture.connect import Endpoint
@@ -120,12 +121,17 @@ class Recorder:
     """
 
     def __init__(
-        self, settings: Settings, software: str, *, on_failure: Callable[[str, float], None] | None = None
+        self,
+        settings: Settings,
+        software: str,
+        *,
+        on_failure: Callable[[str, float], None] | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         self.settings = settings
         self.root = Path(settings.storage.root)
         self._software = software
-        self._on_failure = on_failure
+        self._on_failure, self._backoff = on_failure, backoff
 
     def __enter__(self) -> Self:
         settings = self.settings
@@ -177,7 +183,9 @@ class Recorder:
             venue.host, venue.port, venue.server_name or venue.host, Path(venue.ca_file) if venue.ca_file else None
         )
         journal = _BatchingJournal(self.journal, self._batcher)
-        self.client = Client(endpoint, self.feed, subscriber, journal, on_failure=self._on_failure)
+        self.client = Client(
+            endpoint, self.feed, subscriber, journal, on_failure=self._on_failure, backoff=self._backoff
+        )
         syncer = _Syncer(self.journal, settings.storage.fsync_ms / 1000)
         watching = asyncio.ensure_future(self._watch(syncer, seconds, watch))
         try:
