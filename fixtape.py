@@ -2,14 +2,16 @@
 
     import fixtape
     tape = fixtape.open("tape")
-    tape.trades("BTC/USD").df()
+    tape.trades("BTC/USD").to_arrow_table()
 
 Layer: above all. It alone knows capture, storage and queries, and it imports each of them on use.
 """
 
 import importlib
 import importlib.metadata
+import io
 import os
+import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -98,6 +100,9 @@ def _group() -> "click.Group":
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # What a terminal's encoding lacks is escaped, no error.
     _group()(prog_name="fixtape")
 
 

@@ -37,19 +37,28 @@ def reporting_errors(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+            sys.stdout.flush()  # A full disk or a reader that left shows here, not as a complaint at exit.
         except BrokenPipeError:
-            # The reader of our output has seen enough; Python would complain once more when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_output()
             sys.exit(0)
-        except OSError as error:
-            end_with(f"{error.filename or 'input/output'}: {error.strerror or error}", EXIT_IO)
         except KeyboardInterrupt:
             sys.exit(EXIT_INTERRUPTED)
+        except click.exceptions.ClickException:
+            raise
         except Exception as error:
             exit_code = getattr(error, "exit_code", None)
-            if not isinstance(exit_code, int) or isinstance(error, click.exceptions.ClickException):
-                raise
-            end_with(str(error), exit_code)
+            if isinstance(exit_code, int):
+                end_with(str(error), exit_code)
+            if isinstance(error, OSError):
+                _forget_output()
+                end_with(f"{error.filename or 'input/output'}: {error.strerror or error}", EXIT_IO)
+            raise
+        return result
 
     return wrapped
+
+
+def _forget_output() -> None:
+    """Send what is still buffered nowhere; Python would stumble over it once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

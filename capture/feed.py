@@ -345,6 +345,7 @@ class Feed:
         self.counters.trades += self.rows.trades(row, decoded, proof, flags)
         if applied.verdict is Verdict.VERIFIED:
             proof |= Proof.CHECKSUM
+        row.proof = proof
         if subscription.book is None or subscription.book.state is not BookState.LIVE or not subscription.sequenced:
             flags |= Flag.SUSPECT_BOOK
         self.rows.changes(row, applied, proof, flags)

@@ -19,7 +19,7 @@ class MessageRow:
     """What becomes the `messages` row of one delivery, filled in as the delivery is handled."""
 
     __slots__ = (
-        "at_ns", "computed", "entries", "flags", "message", "position",
+        "at_ns", "computed", "entries", "flags", "message", "position", "proof",
         "received", "sending_ms", "seq", "symbol", "verdict",
     )  # fmt: skip
 
@@ -34,6 +34,7 @@ class MessageRow:
             self.flags |= Flag.POSSIBLE_DUPLICATE
         if delivery.recovered:
             self.flags |= Flag.RECOVERED
+        self.proof = Proof.SEQUENCE
         self.symbol: str | None = None
         self.entries = 0
         self.received: int | None = None
@@ -80,10 +81,9 @@ class Rows:
 
     def message(self, row: MessageRow) -> None:
         """Append one application message."""
-        proof = Proof.SEQUENCE | (Proof.CHECKSUM if row.verdict is Verdict.VERIFIED else Proof(0))
         self._columns.messages.append(
             (
-                *self._head(row, row.symbol, proof, row.flags),
+                *self._head(row, row.symbol, row.proof, row.flags),
                 row.message.text(tags.MSG_TYPE),
                 len(row.message.frame),
                 row.entries,

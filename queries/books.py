@@ -41,10 +41,12 @@ class Certificate:
     """What a rebuilt book rests on.
 
     rows_applied: from the snapshot on, its own included; of them, rows_suspect were recorded while the book was
-        suspect, and rows_unproven lack a witness. last_*: the newest of them.
+        suspect, and rows_unproven lack a witness that they could have, for a snapshot carries no checksum.
+    last_*: of the newest of them.
     checksum_received, checksum_computed, verdict: what the last message said, as recorded; null where it said nothing.
     checksum_rebuilt: of this book; null where its precision changed and older levels cannot be written in the new one.
     later_session_id: a newer session that has not mentioned the symbol, or null.
+    recorded_until_ns: where the lake ends, if the moment asked for lies after it, or null.
     """
 
     session_id: str
@@ -61,12 +63,18 @@ class Certificate:
     verdict: str | None
     checksum_rebuilt: int | None
     later_session_id: str | None
+    recorded_until_ns: int | None
 
     @property
     def checksum_agrees(self) -> bool | None:
         """Return whether the rebuilt book has the checksum sent, or else the one recorded; None if there is none."""
         recorded = self.checksum_computed if self.checksum_received is None else self.checksum_received
         return None if recorded is None or self.checksum_rebuilt is None else self.checksum_rebuilt == recorded
+
+    def _proof(self) -> str:
+        if self.checksum_agrees is False:
+            return "NONE: this is not the book that was recorded; rows are missing or damaged, see `fixtape rebuild`"
+        return f"last row {'proven' if self.last_proven else 'not proven'}"
 
     def lines(self) -> list[str]:
         """Return the certificate in words."""
@@ -77,8 +85,10 @@ class Certificate:
             f"last     {iso(self.last_ns)} MsgSeqNum {self.last_msg_seq_num}, {self.verdict or 'no verdict'}",
             f"rows     {self.rows_applied} applied, {self.rows_suspect} suspect, {self.rows_unproven} unproven",
             f"checksum {self.checksum_rebuilt} {said}{by}",
-            f"proof    last row {'proven' if self.last_proven else 'not proven'}",
+            f"proof    {self._proof()}",
         ]
+        if self.recorded_until_ns is not None:
+            lines.append(f"stale    nothing at all is recorded after {iso(self.recorded_until_ns)}")
         if self.later_session_id is not None:
             lines.append(f"stale    session {shown(self.later_session_id)} has not mentioned the symbol yet")
         return lines
@@ -161,6 +171,8 @@ def book_at(engine: Engine, symbol: str, at_ns: int, depth: int) -> BookAt:
 
     Errors: NoSnapshot; StatementFailed where a file cannot be read.
     """
+    extent = engine.extent()
+    end_ns = at_ns if extent is None else extent[1]
     session_id, snapshot_seq, snapshot_ns = _start(engine, symbol, at_ns)
     rows = {"symbol": symbol, "session_id": session_id, "at_ns": at_ns, "snapshot_seq": snapshot_seq}
     files = {"book_changes": engine.files("book_changes", start_ns=0, end_ns=at_ns + 1, symbol=symbol)}
@@ -184,6 +196,7 @@ def book_at(engine: Engine, symbol: str, at_ns: int, depth: int) -> BookAt:
         verdict=verdict,
         checksum_rebuilt=_checksum(sides, last["price_scale"], last["size_scale"]),
         later_session_id=_later_session(engine, session_id, at_ns),
+        recorded_until_ns=end_ns if at_ns > end_ns else None,
     )
     return BookAt(symbol, at_ns, _levels(sides.bids, sides, depth), _levels(sides.offers, sides, depth), certificate)
 

@@ -4,6 +4,7 @@ Layer: queries, at the top. Parses, asks once, prints; rows to standard output, 
 Source: style guide section 8.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Final, TypeVar
 import click
 import duckdb
 
-from capture.cli_support import reporting_errors
+from capture.cli_support import EXIT_FINDINGS, reporting_errors
 from queries.books import BookAt
 from queries.errors import StatementFailed, TimeNotUnderstood
 from queries.render import Format, emit, json_text
@@ -125,14 +126,18 @@ def trades_command(
 def book_command(root: Path, symbol: str, at: int | None, depth: int, form: Format) -> None:
     """Print the book of a symbol as it stood at a moment, and what it rests on.
 
-    CSV has the levels, one a line; JSON is one object with both sides and the certificate.
+    CSV has the levels, one a line; JSON is one object with both sides and the certificate. It exits with 3 if the
+    rebuilt book has another checksum than the one recorded.
 
     \b
     Example:
       fixtape book ./tape --symbol BTC/USD --at 2026-03-01T12:00:00.250Z
     """
     with Tape(root) as tape, _running():
-        _print_book(tape.book(symbol, at, depth), form)
+        found = tape.book(symbol, at, depth)
+        _print_book(found, form)
+    if found.certificate.checksum_agrees is False:
+        sys.exit(EXIT_FINDINGS)
 
 
 @click.command("sql")
@@ -171,3 +176,7 @@ def _running() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise StatementFailed(str(error)) from error
+    except RuntimeError as error:
+        if "interrupted" not in str(error):
+            raise
+        raise KeyboardInterrupt from error  # As DuckDB 2.0 tells of Ctrl-C.

@@ -46,7 +46,7 @@ class TimeNotUnderstood(QueryError):
     exit_code = 2
 
     def __init__(self, received: str, *, reason: str) -> None:
-        super().__init__(f"time {shown(received[:SYMBOL_CHARACTERS])!r} {reason}")
+        super().__init__(f"time {shown(received[:SYMBOL_CHARACTERS])!r}: {reason}")
         self.received, self.reason = received, reason
 
 
@@ -74,7 +74,7 @@ class EmptyWindow(QueryError):
     """A window outside what the lake covers; a quiet window inside it is no error."""
 
     def __init__(self, window: str, *, covered: str | None) -> None:
-        holds = "holds nothing yet" if covered is None else f"covers {covered}"
+        holds = "holds nothing until its first batch is committed" if covered is None else f"covers {covered}"
         super().__init__(f"window from {window} is outside the lake, which {holds}")
         self.window, self.covered = window, covered
 

@@ -45,8 +45,10 @@ def as_ns(time: Time) -> int:
         if time.tzinfo is None:
             raise TimeNotUnderstood(time.isoformat(), reason="has no time zone; add tzinfo=datetime.UTC")
         ns = (time - _EPOCH) // timedelta(microseconds=1) * 1000
-    else:
+    elif isinstance(time, int):
         ns = time
+    else:
+        raise TimeNotUnderstood(str(time), reason="is neither int, datetime nor str")
     if not 0 <= ns <= NS_MAX:
         raise TimeNotUnderstood(str(time), reason="lies outside 1970-01-01 to 2262-04-11")
     return ns

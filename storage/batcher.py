@@ -16,14 +16,14 @@ from capture.wire.values import SECOND_NS, compact_utc
 class Batch:
     """The rows of one stretch of receive time of one run.
 
-    version: rises from batch to batch of a recorder; what makes a commit of it happen once.
+    number: from one within the run; with the run's name, what makes a commit of it happen once.
     """
 
     columns: Columns
     run: str
     begin_ns: int
     end_ns: int
-    version: int
+    number: int
 
     @property
     def label(self) -> str:
@@ -37,12 +37,12 @@ class Batcher:
     Call `advance` before each record is told to the feed, and `cut` at the run's end.
     """
 
-    def __init__(self, run_ns: int, batch_s: int, take: Callable[[], Columns], write: Callable[[Batch], None]) -> None:
-        self._run_ns = run_ns
+    def __init__(self, run: str, batch_s: int, take: Callable[[], Columns], write: Callable[[Batch], None]) -> None:
+        self._run = run
         self._batch_ns = batch_s * SECOND_NS
         self._take, self._write = take, write
         self._begin_ns: int | None = None
-        self._version = 0
+        self._number = 0
 
     def advance(self, at_ns: int) -> None:
         """Cut if this record's time lies past the batch; a clock that steps back stays in the batch it is in."""
@@ -58,8 +58,5 @@ class Batcher:
         columns = self._take()
         if self._begin_ns is None or not any(columns.tables().values()):
             return
-        # Two runs can share a boundary, so the first batch of a run is numbered by the run's own beginning; and a run
-        # can begin, by a clock set back, before the last one ended, so numbers rise by themselves where time does not.
-        self._version = version = max(self._run_ns, self._begin_ns, self._version + 1)
-        run = compact_utc(self._run_ns)
-        self._write(Batch(columns, run, self._begin_ns, self._begin_ns + self._batch_ns, version))
+        self._number += 1
+        self._write(Batch(columns, self._run, self._begin_ns, self._begin_ns + self._batch_ns, self._number))

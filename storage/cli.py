@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -147,13 +148,13 @@ def _print_summary(summary: "Summary", settings: "Settings") -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory of the lake to make.  [default: ROOT/lake]",
 )
-@click.option("--batch-s", type=int, default=60, show_default=True, help="Seconds of a batch, as when it was recorded.")
 @reporting_errors
-def rebuild(root: Path, into: Path | None, batch_s: int) -> None:
+def rebuild(root: Path, into: Path | None) -> None:
     """Make a lake anew from a journal.
 
     ROOT is a tape's root. Batches that the lake holds already are left alone, so an interrupted rebuild, or a lake
-    whose last batches a crash took, is completed by running it (again).
+    whose last batches a crash took, is completed by running it (again). While a recorder writes to ROOT its lake is
+    not touched: name another with --into.
 
     \b
     Example:
@@ -163,20 +164,26 @@ def rebuild(root: Path, into: Path | None, batch_s: int) -> None:
     from rich.progress import Progress
 
     from storage.rebuild import rebuild as rebuild_lake
-    from storage.tape_layout import JOURNAL, LAKE
+    from storage.tape_layout import JOURNAL, LAKE, locked
 
+    lake = into or root / LAKE
+    if (lake / JOURNAL).is_dir():
+        raise click.UsageError(f"{lake} is the root of a tape; name a lake within or beside it")
+    in_place = lake.resolve() == (root / LAKE).resolve()
     journal = root / JOURNAL if (root / JOURNAL).is_dir() else root
     total = sum(path.stat().st_size for path in journal.rglob("*.pcapng"))
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with (
+        locked(root) if in_place else nullcontext(),
+        Progress(console=Console(stderr=True), transient=True) as bar,
+    ):
         task = bar.add_task("rebuilding", total=total)
         report = rebuild_lake(
             journal,
-            into or root / LAKE,
+            lake,
             software=software(),
-            batch_s=batch_s,
             progress=lambda count: bar.advance(task, count),
         )
     held = f", {report.batches_held} of them there already" if report.batches_held else ""
     click.echo(f"journal    {report.records:,} records of {report.runs} runs, {report.received_bytes:,} bytes received")
     click.echo(f"checksums  {report.verified:,} of {report.verified + report.mismatches:,} verified")
-    click.echo(f"lake       {report.rows:,} rows in {report.batches} batches{held}: {into or root / LAKE}")
+    click.echo(f"lake       {report.rows:,} rows in {report.batches} batches{held}: {lake}")

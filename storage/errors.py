@@ -7,6 +7,7 @@ Layer: storage, lowest. Imports nothing of it.
     ├── JournalError
     │   ├── JournalUncreatable   a directory or segment cannot be made; also an OSError; 73
     │   ├── JournalUnwritable    write(2) or fdatasync(2) failed; also an OSError; 74
+    │   ├── JournalMissing       no segment where a journal should be; 2
     │   ├── JournalUnreadable    a segment cannot be opened or read; also an OSError; 74
     │   ├── JournalDamaged       a block is not as it was written; 3
     │   └── JournalTooNew        written by a later version in a layout unknown here; 78
@@ -75,6 +76,16 @@ class JournalUnreadable(JournalIoError):
     """A segment cannot be opened or read."""
 
     remedy = "check the path and its permissions"
+
+
+class JournalMissing(JournalError):
+    """No segment stands where a journal should be."""
+
+    exit_code = 2
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(f"{root}: no journal here; give the directory that `fixtape record` writes")
+        self.root = root
 
 
 class JournalDamaged(JournalError):

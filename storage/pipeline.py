@@ -4,11 +4,13 @@ Layer: storage. Joins feed, batcher and lake; reads no clock.
 Source: design section 3, "the core is a function of the journal".
 """
 
+from typing import Final
+
 from capture.session.session import Role, Session, SessionSettings
 from storage.batcher import Batch
 from storage.lake import BatchReport, Lake
 
-RECORDER: str = "fixtape"  # The lake's writer, as its transactions name it.
+RECORDER: Final = "fixtape"
 
 
 def recorder_session(sender: str, target: str, *, heartbeat_s: int = 60, answers: bool) -> Session:
@@ -28,12 +30,16 @@ def recorder_session(sender: str, target: str, *, heartbeat_s: int = 60, answers
 
 
 def write_batch(lake: Lake, batch: Batch, software: str) -> BatchReport:
-    """Write one batch; where the lake holds it already, nothing happens."""
+    """Write one batch; tables that hold it already are left alone.
+
+    Each run is a writer of its own to the lake: a run that was killed before its last commit can be completed by a
+    rebuild after another run has begun.
+    """
     return lake.write_batch(
         batch.columns,
         label=batch.label,
-        version=batch.version,
-        app_id=RECORDER,
+        version=batch.number,
+        app_id=f"{RECORDER}/{batch.run}",
         at_ns=batch.end_ns,
         metadata={"fixtape.run": batch.run, "fixtape.software": software},
     )

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capture.feed import Feed
-from capture.wire.values import SECOND_NS, timestamp_ns
 from storage.batcher import Batch, Batcher
-from storage.errors import JournalDamaged
+from storage.errors import JournalDamaged, JournalMissing
 from storage.journal.reader import Record, RecordKind, read_journal
+from storage.journal.segments import segment_paths
 from storage.lake import Lake
 from storage.pipeline import recorder_session, write_batch
 
@@ -34,12 +34,12 @@ class RebuildReport:
 class _Run:
     """One run of a recorder, told again."""
 
-    def __init__(self, record: Record, batch_s: int, write: Callable[[Batch], None]) -> None:
+    def __init__(self, record: Record, write: Callable[[Batch], None]) -> None:
         self.run = record.run
         connection = record.connection
         sender, target = (connection.sender_comp_id, connection.target_comp_id) if connection else ("", "")
         self.feed = Feed(recorder_session(sender, target, answers=False))
-        self.batcher = Batcher(run_ns(record.run), batch_s, self.feed.take_columns, write)
+        self.batcher = Batcher(record.run, record.batch_s, self.feed.take_columns, write)
 
     def tell(self, record: Record) -> None:
         """Tell the feed what the record says happened."""
@@ -61,21 +61,16 @@ class _Run:
         feed.take_findings()  # Nobody acts upon them: what was asked of the venue is in the journal.
 
 
-def run_ns(run: str) -> int:
-    """Return when a run began, as its name says: `20261122T101500.123456789Z`."""
-    date, _, time = run.removesuffix("Z").partition("T")
-    clock, _, fraction = time.partition(".")
-    second = f"{date}-{clock[:2]}:{clock[2:4]}:{clock[4:6]}".encode()
-    return timestamp_ns(second) // SECOND_NS * SECOND_NS + int(fraction.ljust(9, "0"))
-
-
 def rebuild(
-    journal: Path, lake_path: Path, *, software: str, batch_s: int = 60, progress: Callable[[int], None] | None = None
+    journal: Path, lake_path: Path, *, software: str, progress: Callable[[int], None] | None = None
 ) -> RebuildReport:
     """Make or complete a lake from a journal; batches that the lake holds are left alone.
 
-    Errors: JournalDamaged where a block is not as it was written; what stood before it is committed.
+    Batches are cut as the run that was recorded cut them.
+    Errors: JournalMissing; JournalDamaged where a block is not as it was written; what stood before it is committed.
     """
+    if not segment_paths(journal):
+        raise JournalMissing(journal)
     lake = Lake.create_or_open(lake_path)
     report = RebuildReport()
 
@@ -91,7 +86,7 @@ def rebuild(
             if current is None or record.run != current.run:
                 if current is not None:
                     _end(current, report)
-                current = _Run(record, batch_s, write)
+                current = _Run(record, write)
                 report.runs += 1
             report.records += 1
             if record.kind is RecordKind.RECEIVED:

@@ -25,7 +25,7 @@ from storage.batcher import Batch, Batcher
 from storage.errors import LakeDamaged
 from storage.journal.writer import JournalWriter
 from storage.lake import BatchReport, Lake
-from storage.pipeline import RECORDER, recorder_session, write_batch
+from storage.pipeline import recorder_session, write_batch
 from storage.tape_layout import JOURNAL, LAKE, locked, make_root
 from storage.writer_thread import WriterThread
 
@@ -110,7 +110,7 @@ def _write_new(lake: Lake, batch: Batch, software: str) -> BatchReport:
     """Write a batch that nobody can have written before. Errors: LakeDamaged where a table claims to hold it."""
     report = write_batch(lake, batch, software)
     if report.skipped:
-        raise LakeDamaged(lake.path, f"batch {batch.version} of this run is said to be in {', '.join(report.skipped)}")
+        raise LakeDamaged(lake.path, f"batch {batch.number} of this run is said to be in {', '.join(report.skipped)}")
     return report
 
 
@@ -140,8 +140,7 @@ class Recorder:
         self._lock.__enter__()
         try:
             lake = Lake.create_or_open(self.root / LAKE)
-            # A run is numbered by its beginning, and after the last batch even if the clock was set back meanwhile.
-            run_ns = max(clock.read().wall_ns, (lake.last_version(RECORDER) or 0) + 1)
+            run = compact_utc(clock.read().wall_ns)
             session = recorder_session(
                 settings.session.sender_comp_id,
                 settings.session.target_comp_id,
@@ -150,10 +149,11 @@ class Recorder:
             )
             self.feed = Feed(session)
             self.writer = WriterThread(lambda batch: _write_new(lake, batch, self._software))
-            self._batcher = Batcher(run_ns, settings.storage.batch_s, self.feed.take_columns, self.writer.put)
+            self._batcher = Batcher(run, settings.storage.batch_s, self.feed.take_columns, self.writer.put)
             self.journal = JournalWriter(
                 self.root / JOURNAL,
-                run=compact_utc(run_ns),
+                run=run,
+                batch_s=settings.storage.batch_s,
                 software=self._software,
                 segment_bytes_limit=settings.storage.segment_mib * MIB,
             )

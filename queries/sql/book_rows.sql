@@ -2,7 +2,7 @@
 SELECT
     count(*) AS applied,
     count(*) FILTER (flags & 4 <> 0) AS suspect,
-    count(*) FILTER (NOT proven) AS unproven,
+    count(*) FILTER (NOT proven AND action NOT IN ('snapshot', 'clear')) AS unproven,
     arg_max(
         {
             'receive_ns': receive_ns,

@@ -7,26 +7,21 @@ Source: style section 8; design section 4.
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import wraps
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from storage.errors import StorageError
+from capture.cli_support import EXIT_FINDINGS, reporting_errors
 
 if TYPE_CHECKING:
     from storage.journal.lines import Line
-    from storage.journal.reader import JournalDamage, OnDamage, Record
+    from storage.journal.reader import JournalDamage, OnDamage, Record, TornTail
     from storage.journal.verify import SegmentReport
 
-EXIT_FINDINGS: Final = 3
 DAY_SLACK_NS: Final = 86_400_000_000_000  # A segment may reach past its day's end, and a message past its segment's.
 NUMERIC_COLUMNS: Final = ("records", "bytes")
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
 
 class UtcTime(click.ParamType[int]):
@@ -50,20 +45,6 @@ format_option = click.option(
 )
 
 
-def reporting(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Return a command whose storage errors end it with one line and their exit code."""
-
-    @wraps(command)
-    def reported(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        try:
-            return command(*args, **kwargs)
-        except StorageError as error:
-            click.echo(f"fixtape: {error}", err=True)
-            sys.exit(error.exit_code)
-
-    return reported
-
-
 @click.group()
 def journal() -> None:
     """Look into the journal: the raw bytes of every connection."""
@@ -72,7 +53,7 @@ def journal() -> None:
 @journal.command("ls")
 @root_argument
 @format_option
-@reporting
+@reporting_errors
 def list_segments(root: Path, form: str) -> None:
     """List the segments of a tape or a journal, oldest first.
 
@@ -96,7 +77,7 @@ def list_segments(root: Path, form: str) -> None:
 @click.option("--from", "from_ns", type=UtcTime(), help="From this UTC time on.")
 @click.option("--to", "to_ns", type=UtcTime(), help="Up to this UTC time, which is left out.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many lines.")
-@reporting
+@reporting_errors
 def print_messages(
     root: Path, msg_types: tuple[str, ...], from_ns: int | None, to_ns: int | None, limit: int | None
 ) -> None:
@@ -129,11 +110,12 @@ def print_messages(
 
 @journal.command("verify")
 @root_argument
-@reporting
+@reporting_errors
 def verify_segments(root: Path) -> None:
     """Check every byte of a tape, a journal or a segment against its sums.
 
     One line a finding: path, offset of the block, what, expected, received, what to do. Exit code 3 if there are any.
+    A torn tail, which a recorder leaves that is killed or still at work, is told on standard error and is none.
 
     \b
     Example:
@@ -145,9 +127,11 @@ def verify_segments(root: Path) -> None:
     segments = records = size = found = 0
     for report in reports:
         segments, records, size = segments + 1, records + report.records, size + report.bytes
-        for text in _findings(report):
+        for finding in report.findings:
             found += 1
-            click.echo(text)
+            click.echo(_finding_text(finding))
+        if report.torn_tail is not None:
+            click.echo(_torn_text(report.torn_tail), err=True)
     click.echo(f"{segments} segments, {records} records, {size} bytes, {found} findings", err=True)
     if found:
         sys.exit(EXIT_FINDINGS)
@@ -224,11 +208,8 @@ def _aligned(column: str, cell: str, width: int) -> str:
     return cell.rjust(width) if column in NUMERIC_COLUMNS else cell.ljust(width)
 
 
-def _findings(report: "SegmentReport") -> Iterator[str]:
-    yield from map(_finding_text, report.findings)
-    tail = report.torn_tail
-    if tail is not None:
-        yield f"{tail.path}:{tail.offset}: torn tail: expected a whole block, received {tail.size} bytes; {tail.remedy}"
+def _torn_text(tail: "TornTail") -> str:
+    return f"{tail.path}:{tail.offset}: torn tail: expected a whole block, received {tail.size} bytes; {tail.remedy}"
 
 
 def _finding_text(finding: "JournalDamage") -> str:

@@ -22,6 +22,7 @@ from storage.journal.blocks import Source, Torn, walk
 from storage.journal.format import SCHEMA, About, Block, Direction, Fault, Fields, Packet, Seal, Section
 from storage.journal.packets import FIN, NUMBERS_BEFORE, RST, SYN, Numbers, advanced, decode_packet
 from storage.journal.segments import segment_paths
+from storage.journal.writer import BATCH_S
 
 REMEDY_DAMAGE: Final = "restore the segment from a copy, or read on past it and mark the gap"
 REMEDY_TAIL: Final = "nothing to do: that write never ended, and every record before it is whole"
@@ -46,6 +47,7 @@ class Record:
     data: the bytes received or sent, credentials masked; empty for the other kinds.
     fields: the record's comment: `kind` and more of a note, `reason` of an end, `tags` of masked bytes; or None.
     connection: to which it belongs; None for what is noted while nothing is connected.
+    batch_s: seconds of receive time in a batch of the lake that the run made.
     """
 
     kind: RecordKind
@@ -55,6 +57,7 @@ class Record:
     position: Position
     connection: Connection | None
     run: str
+    batch_s: int = BATCH_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,7 @@ class _Story:
 
     def __init__(self, path: Path) -> None:
         self.run = ""
+        self.batch_s = BATCH_S
         self.sealed = False
         self.numbers: Numbers | None = None  # What the next packet must state; None where that is not known.
         self.taken_over: Numbers | None = None
@@ -236,6 +240,8 @@ class _Story:
         if schema > SCHEMA:
             raise JournalTooNew(self._path, expected=SCHEMA, received=schema)
         self.run = str(fields.get("run"))
+        batch_s = fields.get("batch_s", BATCH_S)
+        self.batch_s = batch_s if isinstance(batch_s, int) and batch_s > 0 else BATCH_S
         return None
 
     def _seal(self, seal: Seal) -> Fault | None:
@@ -258,7 +264,7 @@ class _Story:
         if kind is RecordKind.CONTINUED and self._records == 0:
             self.taken_over = tcp.numbers
         position = Position(self._name, offset)
-        record = Record(kind, packet.at_ns, tcp.payload, fields, position, self._connection, self.run)
+        record = Record(kind, packet.at_ns, tcp.payload, fields, position, self._connection, self.run, self.batch_s)
         self.numbers = advanced(tcp.numbers, packet.direction, tcp.flags, len(tcp.payload))
         if kind in (RecordKind.CLOSED, RecordKind.RESET):
             self._connection, self.numbers = None, NUMBERS_BEFORE

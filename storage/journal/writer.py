@@ -29,6 +29,7 @@ from storage.journal.times import DAY_NS
 
 SEGMENT_BYTES_LIMIT: Final = 256 * 2**20
 RETIRED_SEGMENTS_LIMIT: Final = 4  # Ended but not yet synced; past it the writer syncs them itself.
+BATCH_S: Final = 60  # Receive time in a batch of the lake, for a rebuild to cut the same.
 BEGIN: Final = b"8=FIX."  # Wireshark 4.0 knows FIX by the first five bytes of a packet.
 
 _DATA: Final = PSH | ACK
@@ -42,10 +43,18 @@ class JournalWriter:
     durable_bytes: those of them that fdatasync(2) confirmed. What a failed sync left open is never counted.
     """
 
-    def __init__(self, root: Path, *, run: str, software: str, segment_bytes_limit: int = SEGMENT_BYTES_LIMIT) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        run: str,
+        software: str,
+        batch_s: int = BATCH_S,
+        segment_bytes_limit: int = SEGMENT_BYTES_LIMIT,
+    ) -> None:
         self.received_bytes = self.written_bytes = self.durable_bytes = 0
         self._root, self._segment_bytes_limit = root, segment_bytes_limit
-        about = comment(About.SEGMENT, {"run": run, "software": software, "schema": pcapng.SCHEMA})
+        about = comment(About.SEGMENT, {"run": run, "software": software, "schema": pcapng.SCHEMA, "batch_s": batch_s})
         self._head = pcapng.section_block(software, about) + pcapng.interface_block()
         self._segment: SegmentFile | None = None
         self._name_ns = self._day_end_ns = 0

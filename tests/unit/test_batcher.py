@@ -4,10 +4,10 @@ from capture.columns import Columns
 from storage.batcher import Batcher
 
 SECOND = 10**9
-RUN = 1_000 * SECOND
+RUN = "19700101T001640.000000000Z"
 
 
-def batches_of(times, *, run_ns=RUN, batch_s=60):
+def batches_of(times, *, batch_s=60):
     """The batches that records of these times, one row each, are cut into."""
     written, columns = [], [Columns()]
 
@@ -15,7 +15,7 @@ def batches_of(times, *, run_ns=RUN, batch_s=60):
         taken, columns[0] = columns[0], Columns()
         return taken
 
-    batcher = Batcher(run_ns, batch_s, take, written.append)
+    batcher = Batcher(RUN, batch_s, take, written.append)
     for at_ns in times:
         batcher.advance(at_ns)
         columns[0].events.append((at_ns, -1, 0, -1, "note", at_ns, at_ns, 0, None, None, None))
@@ -47,15 +47,13 @@ def test_a_clock_that_steps_back_stays_in_its_batch():
     assert [rows(batch) for batch in batches] == [times[:1], times[1:]]
 
 
-def test_versions_rise_even_where_time_does_not():
-    """A run that begins after its own batches' times, the clock having been set back, still numbers them upwards."""
+def test_batches_are_numbered_from_one_within_their_run():
+    """The run's name and the number are what a commit of a batch is known by."""
     times = [1_000 * SECOND, 1_030 * SECOND, 1_090 * SECOND]
 
-    batches = batches_of(times, run_ns=5_000 * SECOND)
+    batches = batches_of(times)
 
-    versions = [batch.version for batch in batches]
-    assert versions == sorted(set(versions))
-    assert versions[0] == 5_000 * SECOND
+    assert [(batch.run, batch.number) for batch in batches] == [(RUN, 1), (RUN, 2), (RUN, 3)]
 
 
 def test_labels_are_the_second_at_which_a_batch_begins():

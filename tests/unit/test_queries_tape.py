@@ -150,7 +150,7 @@ def test_an_empty_lake_has_every_view(tmp_path: Path) -> None:
             assert none.sql(query).fetchall() == []
             assert (none.sql(query).columns, none.sql(query).types) == (tape.sql(query).columns, tape.sql(query).types)
         assert none.symbols() == none.events().fetchall() == none.messages().fetchall() == []
-        with pytest.raises(EmptyWindow, match="which holds nothing yet"):
+        with pytest.raises(EmptyWindow, match="which holds nothing until its first batch is committed"):
             none.changes(SYMBOL)
 
 
@@ -181,14 +181,15 @@ def test_rows_come_by_arrival_and_cuts_after_their_message(tmp_path: Path) -> No
 
 
 def test_proven_leaves_out_what_lacks_a_witness(tmp_path: Path) -> None:
-    """Only rows with all three witnesses are proven."""
+    """Proven are rows with all the witnesses that there can be: a trade has no checksum."""
     columns = Columns()
     for proof in range(8):
-        add(columns, "trades", proof=proof, msg_seq_num=proof)
-        add(columns, "messages", proof=proof, msg_seq_num=proof)
+        for table in ("trades", "book_changes", "messages"):
+            add(columns, table, proof=proof, msg_seq_num=proof)
 
     with Tape(make_lake(tmp_path, columns)) as tape:
-        assert seqs(tape.trades(SYMBOL, proven=True)) == [7]
+        assert seqs(tape.trades(SYMBOL, proven=True)) == [5, 7]
+        assert seqs(tape.changes(SYMBOL, proven=True)) == [7]
         assert len(seqs(tape.trades(SYMBOL))) == 8
 
 

@@ -127,7 +127,7 @@ def test_batches_end_where_receive_time_crosses_a_boundary(tmp_path):
         settings = settings_for(server, credentials.write_ca(tmp_path / "ca.pem"), root, batch_s=1)
         record_until(settings, lambda recorder: recorder.counters.market_data >= 1129)
 
-    rebuild(root / "journal", tmp_path / "again", software=SOFTWARE, batch_s=1)
+    rebuild(root / "journal", tmp_path / "again", software=SOFTWARE)
 
     assert len(names(root / "lake")) > 6
     assert names(tmp_path / "again") == names(root / "lake")
@@ -168,3 +168,60 @@ def test_a_failing_watcher_ends_the_run(tmp_path):
             record_until(settings, watch)
 
     assert events(root, "disconnect") != []
+
+
+def test_what_a_kill_took_from_the_lake_is_completed_after_the_next_run(tmp_path):
+    """SIGKILL, another run, then a rebuild in place: every batch of both runs is there, once, as from an empty lake."""
+    root = tmp_path / "tape"
+    with venue_thread(recordings("ethusd-d25"), speed=4.0) as (server, credentials):
+        ca_file = credentials.write_ca(tmp_path / "ca.pem")
+        command = [FIXTAPE, "record", "--host", "127.0.0.1", "--port", str(server.port), "--ca", str(ca_file)]
+        command += ["--sender", "CLIENT", "--symbol", "all", "--root", str(root), "--batch-s", "1"]
+        for last_words in (signal.SIGKILL, signal.SIGTERM):
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            before = server.total_sent
+            deadline = time.monotonic() + 20
+            while server.total_sent - before < 300 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            process.send_signal(last_words)
+            process.wait(20)
+
+    held = names(root / "lake")
+    report = rebuild(root / "journal", root / "lake", software=SOFTWARE)
+    again = rebuild(root / "journal", root / "lake", software=SOFTWARE)
+    rebuild(root / "journal", tmp_path / "anew", software=SOFTWARE)
+
+    assert report.runs == 2
+    assert held < names(root / "lake")
+    assert names(root / "lake") == names(tmp_path / "anew")
+    assert again.rows == 0
+
+
+def test_a_rebuild_leaves_a_lake_alone_that_is_being_written(tmp_path):
+    """In place, a rebuild beside a recorder is refused with 75; the recorder goes on."""
+    root = tmp_path / "tape"
+    with venue_thread(recordings("ethusd-d25"), speed=8.0) as (server, credentials):
+        ca_file = credentials.write_ca(tmp_path / "ca.pem")
+        command = [FIXTAPE, "record", "--host", "127.0.0.1", "--port", str(server.port), "--ca", str(ca_file)]
+        recorder = subprocess.Popen(
+            [*command, "--sender", "CLIENT", "--symbol", "all", "--root", str(root), "--for", "4"],
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        while server.total_sent < 100:
+            time.sleep(0.02)
+
+        refused = subprocess.run([FIXTAPE, "rebuild", str(root)], capture_output=True, text=True, check=False)
+
+        recorder.wait(30)
+    assert refused.returncode == 75
+    assert "another recorder writes there" in refused.stderr
+    assert recorder.returncode == 0
+
+
+def test_a_rebuild_of_nothing_says_so(tmp_path):
+    """A directory without a journal is misuse, told in one line."""
+    done = subprocess.run([FIXTAPE, "rebuild", str(tmp_path)], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "no journal here" in done.stderr
