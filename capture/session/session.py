@@ -12,7 +12,7 @@ Every change of state that sending brings about happens in `sent`, never where a
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
@@ -50,6 +50,7 @@ class SessionSettings:
     target: empty for an acceptor that takes any SenderCompID; it is then learned from the Logon.
     sending_time_limit_s: SendingTime(52) further off than this is an event, and ends the session where `strict_time`.
     answers: False for a follower, which is told what was sent instead of deciding it.
+    logon_fields: what a Logon carries besides, given its MsgSeqNum(34), which a signature covers; asked as it is built.
     """
 
     role: Role
@@ -60,6 +61,7 @@ class SessionSettings:
     sending_time_limit_s: int = 120
     strict_time: bool = False
     answers: bool = True
+    logon_fields: Callable[[int], tuple[Field, ...]] | None = None
 
 
 class Delivery(NamedTuple):
@@ -181,6 +183,8 @@ class Session:
         outbound = self._outbox.popleft()
         sending = values.timestamp_text(wall_ns)
         body = outbound.body
+        if outbound.msg_type == tags.LOGON and self.settings.logon_fields is not None:
+            body = (*body, *self.settings.logon_fields(self.next_out))
         if outbound.msg_seq_num is not None:
             body = ((tags.POSS_DUP_FLAG, b"Y"), (tags.ORIG_SENDING_TIME, sending), *body)
         return encode(
