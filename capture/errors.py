@@ -5,7 +5,11 @@ Source: style guide section 6; exit codes after sysexits.h.
 
     CaptureError
     ├── MisuseError              ours: a call or a setting that cannot be meant
-    │   └── SettingInvalid         78  a configuration value outside what the venue or fixtape allows
+    │   ├── SettingInvalid         78  a configuration value outside what the venue or fixtape allows
+    │   ├── OrderInvalid            2  an order that cannot be meant
+    │   └── CredentialsRefused     77  an API key or secret that is missing, malformed, or not kept safe
+    ├── StoreFailed            74  the order store cannot be written or believed; no order goes out
+    │   └── StoreBusy              75  another process holds it
     ├── WireError                the venue's bytes
     │   ├── ValueMalformed             a value that does not parse as its type
     │   └── MessageGarbled             a frame that is no message; ignored by the session
@@ -42,6 +46,32 @@ class SettingInvalid(MisuseError):
     def __init__(self, *, where: str, received: object, allowed: str) -> None:
         super().__init__(f"{where} is {received}; use {allowed}")
         self.where, self.received, self.allowed = where, received, allowed
+
+
+class OrderInvalid(MisuseError):
+    """An order that cannot be meant."""
+
+    def __init__(self, *, what: str, received: object, allowed: str) -> None:
+        super().__init__(f"{what} is {received}; use {allowed}")
+        self.what, self.received, self.allowed = what, received, allowed
+
+
+class CredentialsRefused(MisuseError):
+    """An API key or secret that is missing, malformed, or not kept safe; its text never shows one."""
+
+    exit_code = 77
+
+
+class StoreFailed(CaptureError):
+    """The order store cannot be written, or not be believed; no order goes out without it."""
+
+    exit_code = 74
+
+
+class StoreBusy(StoreFailed):
+    """Another process holds the order store."""
+
+    exit_code = 75
 
 
 class WireError(CaptureError):
