@@ -1,0 +1,134 @@
+"""The simulated venue's order entry on a socket: TLS and timers.
+
+Layer: venue. Owns transports and clocks; every answer is the acceptor's.
+Source: venue reference 1.1 and 1.4. Listens on loopback unless told otherwise.
+"""
+
+import asyncio
+import logging
+import ssl
+from typing import Final, Self, cast
+
+from capture import clock
+from capture.trading.credentials import Credentials
+from capture.venue.exchange import Exchange
+from capture.venue.trading import TradingAcceptor, TradingVenueSettings
+
+CLIENTS_LIMIT: Final = 64
+TICK_S: Final = 0.1
+LOGOUT_TIME_S: Final = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class _TradingConnection(asyncio.Protocol):
+    """One client: bytes to its acceptor, and the acceptor's bytes back."""
+
+    def __init__(self, server: "TradingServer") -> None:
+        self._server = server
+        self.acceptor = server.acceptor()
+        self._transport: asyncio.Transport | None = None
+        self._name = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast("asyncio.Transport", transport)  # uvloop registers no such class.
+        self._name = str(transport.get_extra_info("peername"))
+        if len(self._server.connections) >= CLIENTS_LIMIT:
+            log.warning("%s refused: %d clients are connected, the limit", self._name, CLIENTS_LIMIT)
+            transport.abort()
+            return
+        self._server.connections.add(self)
+        self.acceptor.opened(clock.read().mono_ns)
+        self._tick()
+
+    def data_received(self, data: bytes) -> None:
+        now = clock.read()
+        before = self.acceptor.session.state
+        self.acceptor.received(data, now.wall_ns, now.mono_ns)
+        if self.acceptor.session.state is not before:
+            log.info("%s %s: %s", self._name, self.acceptor.session.target.decode(), self.acceptor.session.state.value)
+        # Another client's order may have been filled by this one's.
+        for connection in list(self._server.connections):
+            connection.write()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self in self._server.connections:
+            self._server.connections.discard(self)
+            self.acceptor.closed(clock.read().wall_ns)
+        log.info("%s gone: %s", self._name, self.acceptor.session.close_reason or exc or "closed")
+
+    def log_out(self) -> None:
+        """End this session in order."""
+        now = clock.read()
+        self.acceptor.log_out("the venue is closing", now.wall_ns, now.mono_ns)
+        self.write()
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def write(self) -> None:
+        """Write what is due; close where the session is over."""
+        if self._transport is None:
+            return
+        now = clock.read()
+        self.acceptor.tick(now.wall_ns, now.mono_ns)
+        data = self.acceptor.take_bytes()
+        if data:
+            self._transport.write(data)
+        if self.acceptor.session.close_reason is not None:
+            self._transport.close()
+
+    def _tick(self) -> None:
+        if self._transport is None:
+            return
+        self.write()
+        asyncio.get_running_loop().call_later(TICK_S, self._tick)
+
+
+class TradingServer:
+    """Order entry that listens; an asynchronous context manager."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        settings: TradingVenueSettings,
+        credentials: Credentials,
+        context: ssl.SSLContext,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.exchange, self.settings = exchange, settings
+        self.host, self.port = host, port
+        self.connections: set[_TradingConnection] = set()
+        self._credentials = credentials
+        self._context = context
+        self._server: asyncio.Server | None = None
+
+    def acceptor(self) -> TradingAcceptor:
+        """Return the venue's end of a new connection."""
+        return TradingAcceptor(self.exchange, self.settings, self._credentials)
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _TradingConnection(self), self.host, self.port, ssl=self._context, reuse_address=True
+        )
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for connection in list(self.connections):
+            connection.log_out()
+        for _ in range(int(LOGOUT_TIME_S / TICK_S)):
+            if not self.connections:
+                break
+            await asyncio.sleep(TICK_S)
+        for connection in list(self.connections):
+            connection.abort()
+        await self._server.wait_closed()
