@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "demo": ("queries.demo", "demo", "Record the simulated venue for some seconds and show what is in it."),
     "venue": ("capture.cli", "venue", "Serve recordings as a simulated Kraken, over TLS 1.3."),
     "record": ("storage.cli", "record", "Record a venue's market data until stopped."),
+    "trade": ("capture.trade_cli", "trade", "Place, cancel and list orders."),
     "rebuild": ("storage.cli", "rebuild", "Make a lake anew from a journal."),
     "journal": ("storage.journal.cli", "journal", "Look into the journal: the raw bytes of every connection."),
     "changes": ("queries.cli", "changes_command", "Print the book changes of a symbol, by arrival."),

@@ -7,6 +7,7 @@ import fixtape
 from capture.columns import LAYOUTS
 from capture.findings import Kind
 from capture.session.states import TRANSITIONS, Signal, State
+from capture.trading import orders
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,6 +45,19 @@ def test_the_picture_of_the_session_is_the_table():
         if signal is not Signal.TRANSPORT_CLOSED
     }
     assert states == {state.name: state.value for state in State}
+
+
+def test_the_table_of_order_states_is_the_code():
+    """`docs/trading.md` has each transition and no other."""
+    table = page("docs/trading.md").partition("<!-- orders: begin -->")[2].partition("<!-- orders: end -->")[0]
+    head, _, *rows = [[cell.strip() for cell in it.strip("|").split("|")] for it in table.split("\n") if it]
+    written = {
+        (before, row[0]): after for row in rows for before, after in zip(head[1:], row[1:], strict=True) if after
+    }
+
+    assert written == {
+        (before.value, signal.value): after.value for (before, signal), after in orders.TRANSITIONS.items()
+    }
 
 
 def test_the_readme_shows_every_command():
