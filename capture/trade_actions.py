@@ -20,8 +20,9 @@ from capture.cli_support import EXIT_FINDINGS, escaped
 from capture.client import run as run_loop
 from capture.connect import Endpoint
 from capture.errors import MisuseError
+from capture.session.events import PeerLoggedOut, Violated
 from capture.trader import Trader
-from capture.trading.credentials import load
+from capture.trading.credentials import Credentials, load
 from capture.trading.events import (
     OrderChanged,
     ReportUnmatched,
@@ -116,6 +117,10 @@ class Printer:
                     self.say(f"35={msg_type}: {reason} {text}")
                 case StoreUnwritten(text):
                     self.say(text)
+                case PeerLoggedOut(text):
+                    self.say(f"the venue logged out: {text or 'it gave no reason'}")
+                case Violated(text):
+                    self.say(f"the session was ended: {text}")
 
     def _is_news(self, order: Order, report: ExecutionReport | None) -> bool:
         if self.watched is not None and order.cl_ord_id not in self.watched:
@@ -132,7 +137,7 @@ class Printer:
 class Desk:
     """One command's session."""
 
-    def __init__(self, options: Options, store: OrderStore, printer: Printer) -> None:
+    def __init__(self, options: Options, credentials: Credentials, store: OrderStore, printer: Printer) -> None:
         settings = TradingSettings(
             sender=options.sender.encode(),
             target=options.target.encode(),
@@ -141,7 +146,7 @@ class Desk:
         )
         endpoint = Endpoint(options.host, options.port, options.server_name or options.host, options.ca)
         self.options, self.printer = options, printer
-        self.trading = TradingSession(settings, load(os.environ, options.credentials), store)
+        self.trading = TradingSession(settings, credentials, store)
         self.trader = Trader(endpoint, self.trading, printer.happened)
 
     async def place(self, side: Side, quantity: Decimal, symbol: str, limit: Decimal | None) -> int:
@@ -235,9 +240,9 @@ def run(options: Options, act: Callable[[Desk], Awaitable[int]]) -> int:
     printer = Printer(options.form)
     codes: list[int] = []
     # Credentials before the store: a command that may not trade leaves nothing behind.
-    load(os.environ, options.credentials)
+    credentials = load(os.environ, options.credentials)
     with open_store(options) as store:
-        desk = Desk(options, store, printer)
+        desk = Desk(options, credentials, store, printer)
 
         async def session() -> None:
             try:

@@ -62,7 +62,7 @@ class Ledger:
         self._exec_ids: OrderedDict[str, None] = OrderedDict()
         self._unsent: set[int] = set()  # ClOrdIDs of orders that are queued.
         self._by_order_id = {it.order_id: it.cl_ord_id for it in store.orders.values() if it.order_id}
-        self._doubt()
+        self.doubt()
 
     def add(self, event: TradingEvent) -> None:
         """Take note of what happened elsewhere, in its order."""
@@ -100,7 +100,13 @@ class Ledger:
         for cl_ord_id in sorted(self._unsent):
             self._apply(self._store.orders[cl_ord_id], OrderSignal.LEFT_UNSENT)
         self._unsent.clear()
-        self._doubt()
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Take note that reports may be lost: how open orders stand is not known, but for those that never went out."""
+        for order in open_orders(self._store.orders.values()):
+            if order.cl_ord_id not in self._unsent:
+                self._apply(order, OrderSignal.REPORTS_LOST)
 
     # What the venue says.
 
@@ -141,7 +147,7 @@ class Ledger:
         ):
             order = self._store.orders.get(cl_ord_id)
             # An order goes by one OrderID only, so a ClOrdID cannot give it a second one.
-            if order is not None and order.order_id in {"", report.order_id}:
+            if order is not None and order.order_id in {"", report.order_id} and report.symbol in {"", order.symbol}:
                 return order
         return None
 
@@ -163,11 +169,6 @@ class Ledger:
             self._events.append(ReportUnmatched(msg_type.decode("ascii"), reason, refusal.text))
 
     # Helpers.
-
-    def _doubt(self) -> None:
-        """Nothing that was open is known any more."""
-        for order in open_orders(self._store.orders.values()):
-            self._apply(order, OrderSignal.DISCONNECTED)
 
     def _apply(self, order: Order, signal: OrderSignal, report: ExecutionReport | None = None) -> None:
         order = order.after(signal)

@@ -47,7 +47,7 @@ class OrderState(Enum):
     EXPIRED = "expired"
     REJECTED = "rejected"
     NOT_SENT = "not sent"  # Its frame was never handed out; the venue cannot have it.
-    UNKNOWN = "unknown"  # The connection ended since it was last reported.
+    UNKNOWN = "unknown"  # Reports may have been lost since it was last reported.
 
 
 class OrderSignal(Enum):
@@ -60,7 +60,7 @@ class OrderSignal(Enum):
     REPORTED_CANCELED = "reported canceled"
     REPORTED_EXPIRED = "reported expired"
     REFUSED = "refused"
-    DISCONNECTED = "disconnected"
+    REPORTS_LOST = "reports lost"  # With a connection, or in a gap that was filled over.
     LEFT_UNSENT = "left unsent"
 
 
@@ -79,7 +79,7 @@ TRANSITIONS: Final[Mapping[tuple[OrderState, OrderSignal], OrderState]] = {
             (OrderSignal.REPORTED_FILLED, OrderState.FILLED),
             (OrderSignal.REPORTED_CANCELED, OrderState.CANCELED),
             (OrderSignal.REPORTED_EXPIRED, OrderState.EXPIRED),
-            (OrderSignal.DISCONNECTED, OrderState.UNKNOWN),
+            (OrderSignal.REPORTS_LOST, OrderState.UNKNOWN),
         )
     },
     # Fills are never taken back: "new" or "pending" after a fill is an older report that came late.

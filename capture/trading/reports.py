@@ -79,10 +79,10 @@ def read_execution_report(message: Message) -> ExecutionReport:
     """Return the report of a message. Errors: ValueMalformed where 11, 17, 37, 39 or 150 is missing or malformed."""
     transact = message.get(tags.TRANSACT_TIME)
     report = ExecutionReport(
-        exec_id=message.need(tags.EXEC_ID).decode("utf-8", "backslashreplace"),
+        exec_id=_name(message, tags.EXEC_ID),
         exec_type=message.need(tags.EXEC_TYPE).decode("ascii", "backslashreplace"),
         ord_status=message.need(tags.ORD_STATUS).decode("ascii", "backslashreplace"),
-        order_id=message.need(tags.ORDER_ID).decode("ascii", "backslashreplace"),
+        order_id=_name(message, tags.ORDER_ID),
         cl_ord_id=_cl_ord_id(message.need(tags.CL_ORD_ID)),
         orig_cl_ord_id=_cl_ord_id(message.get(tags.ORIG_CL_ORD_ID)),
         symbol=message.text(tags.SYMBOL),
@@ -111,6 +111,15 @@ def read_business_reject(message: Message) -> Refusal:
 def read_session_reject(ref_seq_num: str, text: str) -> Refusal:
     """Return the refusal that a Reject (35=3) is: nothing but RefSeqNum(45) is sure to be there."""
     return Refusal(cl_ord_id=0, ref_seq_num=_integer_or_zero(ref_seq_num.encode()), reason="", text=text)
+
+
+def _name(message: Message, tag: int) -> str:
+    """Return what the venue calls something. Errors: ValueMalformed where it is absent, empty or no printable ASCII."""
+    value = message.need(tag)
+    text = value.decode("ascii", "replace")
+    if not text or not text.isascii() or not text.isprintable():
+        raise ValueMalformed(expected=f"printable ASCII in tag {tag}", received=value)
+    return text
 
 
 def _cl_ord_id(value: bytes | None) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from capture.errors import MessageGarbled, SessionError, StoreFailed, ValueMalformed
+from capture.errors import MessageGarbled, SessionError, SettingInvalid, StoreFailed, ValueMalformed
 from capture.session import events as session_events
 from capture.session.session import Delivery, Role, Session, SessionSettings
 from capture.session.states import State
@@ -51,6 +51,12 @@ class TradingSettings:
     cancel_on_disconnect: bool = True
     force_reset_cl_ord_id: bool = False
 
+    def __post_init__(self) -> None:
+        """Errors: SettingInvalid for a name that cannot stand in a message."""
+        for where, name in (("SenderCompID(49)", self.sender), ("TargetCompID(56)", self.target)):
+            if not name.isascii() or not name.decode("ascii").isprintable() or not name:
+                raise SettingInvalid(where=where, received=repr(name), allowed="printable ASCII")
+
 
 class TradingSession:
     """Our end of a trading session; see the module for the owner's loop."""
@@ -71,6 +77,7 @@ class TradingSession:
         self._store = store
         self._framer = Framer()
         self._wall_ns = 0
+        self._ask_due = False
 
     # Transport and time.
 
@@ -238,12 +245,17 @@ class TradingSession:
             if isinstance(event, session_events.RejectReceived):
                 self.ledger.refused(tags.REJECT, read_session_reject(event.ref_seq_num, event.text))
             elif isinstance(event, session_events.LoggedOn):
-                self._ask_after_unknown()
+                self._ask_due = True
+            elif isinstance(event, session_events.GapFilled | session_events.SequenceReset):
+                # Reports may have been among what will not come any more.
+                self.ledger.doubt()
+                self._ask_due = True
+        if self._ask_due and self.session.state is State.ACTIVE and self.session.close_reason is None:
+            self._ask_due = False
+            self._ask_after_open()
 
-    def _ask_after_unknown(self) -> None:
-        """Ask the venue about what was open when the last connection ended, where it gave a name to ask by."""
-        if self.session.state is not State.ACTIVE or self.session.close_reason is not None:
-            return
+    def _ask_after_open(self) -> None:
+        """Ask the venue about every open order that it gave a name to ask by."""
         asked = [it for it in open_orders(self.orders.values()) if it.order_id]
         for order in asked[:STATUS_REQUESTS_LIMIT]:
             try:

@@ -137,7 +137,12 @@ class OrderStore:
             check, _, text = line.partition(b" ")
             if check != b"%08x" % zlib.crc32(text):
                 self._refuse(f"line {number} is damaged")
-            record: dict[str, Any] = json.loads(text)
+            try:
+                record = json.loads(text)
+            except ValueError:
+                record = None
+            if not isinstance(record, dict):
+                self._refuse(f"line {number} is no record")
             yield record
 
     def _apply(self, record: dict[str, Any]) -> None:

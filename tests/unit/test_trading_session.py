@@ -3,9 +3,12 @@
 from itertools import product
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import binary, lists, sampled_from, tuples
 from trading import IDENTITY, KEY, SECRET, WALL_NS, D, Desk
 
 from capture.errors import OrderInvalid, SessionError, StoreFailed
+from capture.session.states import State
 from capture.trading.events import OrderChanged, ReportUnmatched, RequestRefused, StoreUnwritten
 from capture.trading.orders import OPEN, TRANSITIONS, Order, OrderSignal, OrderState, OrdType, Side
 from capture.trading.reports import read_execution_report
@@ -252,6 +255,64 @@ def test_an_order_that_was_queued_when_the_connection_ended_was_not_sent(desk):
     assert desk.asked == []
 
 
+def test_after_a_gap_that_is_filled_over_open_orders_are_asked_after(desk):
+    """A report may have been in it; what is asked is how they stand, not that they be placed again."""
+    order = desk.buy()
+    desk.report(order, "0", order_id="ON")
+    queued = desk.ours.place_market("BTC/USD", Side.BUY, D("1"), desk.wall_ns).cl_ord_id
+    desk.venue.next_out += 2  # Two reports on their way are lost.
+
+    desk.venue.send(b"j", ((45, b"0"), (58, b"late"), (372, b"D"), (379, b"1"), (380, b"0")))
+    desk.ours.received(sent(desk.venue), desk.wall_ns, 0)
+    assert desk.ours.session.state is State.AWAITING_RESEND
+    desk.step()
+
+    assert [(it.msg_type, it.get(37)) for it in desk.asked[2:]] == [(b"H", b"ON")]
+    assert desk.state(order) is OrderState.UNKNOWN
+    assert desk.state(queued) is OrderState.UNKNOWN
+    desk.report(desk.asked[-1].integer(11), "0", order_id="ON", exec_type="I")
+    assert desk.state(order) is OrderState.NEW
+
+
+@given(
+    msg_type=sampled_from([b"8", b"j", b"9", b"3"]),
+    body=lists(
+        tuples(
+            sampled_from([6, 11, 14, 17, 31, 32, 37, 39, 41, 45, 55, 58, 60, 150, 151, 372, 379, 380]),
+            sampled_from(
+                [b"0", b"1", b"2", b"4", b"A", b"F", b"I", b"BTC/USD", b"O1", b"\xff", b"-1", b"1e9", b"9" * 30]
+            )
+            | binary(min_size=1, max_size=12).filter(lambda it: b"\x01" not in it),
+        ),
+        max_size=20,
+    ),
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_that_the_venue_says_raises(tmp_path, msg_type, body):
+    """It is a change, an event, or nothing; the session goes on."""
+    (tmp_path / "orders").unlink(missing_ok=True)
+    desk = Desk(tmp_path).connect()
+    order = desk.buy()
+    body = [(tag, b"%d" % order if value == b"0" and tag in {11, 41, 379} else value) for tag, value in body]
+
+    desk.venue.send(msg_type, tuple(body))
+    desk.step()
+
+    repr(desk.ours.take_events())
+    desk.disconnect()
+    assert not desk.ours.orders[order].open or desk.state(order) is OrderState.UNKNOWN
+    desk.store.__exit__()
+
+
+def test_a_report_of_another_symbol_is_not_ours(desk):
+    """Whatever it claims to answer."""
+    order = desk.buy()
+
+    desk.report(order, "2", cum="0.01", exec_type="F", t55="ETH/USD")
+
+    assert desk.state(order) is OrderState.PENDING_NEW
+
+
 def test_a_resend_request_is_answered_by_a_gap_fill_and_no_order(desk):
     """What was asked for minutes ago is not asked for again."""
     desk.buy()
@@ -309,6 +370,13 @@ def test_no_event_and_no_store_shows_a_secret(desk):
 
     shown = repr(desk.ours.take_events()) + repr(vars(desk.ours)) + (desk.folder / "orders").read_text() + IDENTITY
     assert not [it for it in (KEY, SECRET, password) if it in shown]
+
+
+def sent(session):
+    """The next frame of a session core, which takes note of it."""
+    frame = session.next_frame(WALL_NS)
+    session.sent(parse(frame), 0)
+    return frame
 
 
 def full(descriptor, data):

@@ -106,6 +106,31 @@ def test_credentials_that_do_not_do_end_with_77(venue, environment, problem):
     assert venue.exchange.placed_count == 0
 
 
+def test_the_venue_takes_no_orders_without_credentials_to_expect(tmp_path):
+    """It ends with 77 as the client does."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fixtape", "venue", "--profile", "trading", "--port", "0", "--for", "1"],
+        capture_output=True, text=True, env=surroundings(), cwd=tmp_path, check=False, timeout=30,
+    )  # fmt: skip
+
+    assert (done.returncode, "FIXTAPE_API_KEY is not set" in done.stderr) == (77, True)
+
+
+def test_ctrl_c_logs_out(venue):
+    """What is live stays live, and the venue sees an orderly end."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "fixtape", *venue.arguments("cancel-all", "--wait", "20")],
+        env={**surroundings(), **ENVIRONMENT}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 10
+        while not venue.exchange.connections and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, words = process.communicate(timeout=20)
+
+    assert (process.returncode, words) == (130, b"")
+
+
 def test_a_venue_elsewhere_needs_a_yes(venue):
     """Orders there are real. It is refused before anything is looked up or opened."""
     words = [sys.executable, "-m", "fixtape", "trade", "buy", "1", "BTC/USD", "--market"]
