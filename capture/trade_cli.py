@@ -58,14 +58,16 @@ def session_options(command: Callable[..., Any]) -> Callable[..., None]:
     path = click.Path(dir_okay=False, path_type=Path)
     for option in reversed(
         (
-            click.option("--host", required=True, envvar="FIXTAPE_VENUE_HOST", help="Host of the venue."),
+            click.option("--host", required=True, envvar="FIXTAPE_VENUE_HOST", show_envvar=True,
+                         help="Host of the venue."),
             click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Its port."),
-            click.option("--ca", type=path, envvar="FIXTAPE_VENUE_CA_FILE", help="PEM file to verify the venue by."),
+            click.option("--ca", type=path, envvar="FIXTAPE_VENUE_CA_FILE", show_envvar=True,
+                         help="PEM file to verify the venue by."),
             click.option("--server-name", help="Name that the certificate must prove; the host if not given."),
             click.option(
                 "--sender",
                 required=True,
-                envvar="FIXTAPE_SESSION_SENDER_COMP_ID",
+                envvar="FIXTAPE_SESSION_SENDER_COMP_ID", show_envvar=True,
                 help="SenderCompID(49) that the venue assigned to you.",
             ),
             click.option("--target", default=TARGET, show_default=True, help="TargetCompID(56) of the venue."),

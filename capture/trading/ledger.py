@@ -146,6 +146,8 @@ class Ledger:
             0 if request is None else request.order,
         ):
             order = self._store.orders.get(cl_ord_id)
+            if cl_ord_id in self._unsent:
+                continue  # The venue cannot know of it.
             # An order goes by one OrderID only, so a ClOrdID cannot give it a second one.
             if order is not None and order.order_id in {"", report.order_id} and report.symbol in {"", order.symbol}:
                 return order
@@ -155,7 +157,7 @@ class Ledger:
         """Apply a refusal to the request that it answers: by its ClOrdID, else by its number."""
         cl_ord_id = refusal.cl_ord_id or self._numbers.get(refusal.ref_seq_num, 0)
         request = self._requests.get(cl_ord_id)
-        if request is None:
+        if request is None or cl_ord_id in self._unsent:
             reason = f"it names no request of ours: ClOrdID {refusal.cl_ord_id}, MsgSeqNum {refusal.ref_seq_num}"
             self._events.append(ReportUnmatched(msg_type.decode("ascii"), reason, refusal.text))
             return

@@ -11,7 +11,7 @@ there is none it is lost, as with the real one, and a status request tells.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
-from typing import Final
+from typing import Final, NamedTuple
 
 from capture.errors import ValueMalformed
 from capture.trading.orders import OrdType, Side, decimal_text
@@ -31,6 +31,14 @@ ZERO: Final = Decimal(0)
 _BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 Send = Callable[[bytes, tuple[Field, ...]], None]
+
+
+class Connected(NamedTuple):
+    """A sender's connection: its number, how to write to it, and how to end it."""
+
+    number: int
+    send: Send
+    end: Callable[[str], None]
 
 
 class Refused(Exception):
@@ -83,18 +91,22 @@ class Exchange:
         self.watermarks: dict[bytes, int] = {}  # Highest ClOrdID of each sender.
         self.nonces: dict[bytes, int] = {}  # Highest nonce of each API key.
         self.placed_count = 0
-        self.connections: dict[bytes, tuple[int, Send]] = {}  # By sender: the connection now, and how to write to it.
+        self.connections: dict[bytes, Connected] = {}  # By sender.
         self._connection = self._exec = 0
 
-    def connect(self, sender: bytes, send: Send) -> int:
-        """Return the number of a sender's new connection, to which its reports go from now on."""
+    def connect(self, sender: bytes, send: Send, end: Callable[[str], None]) -> int:
+        """Return the number of a sender's new connection, to which its reports go from now on; it evicts the old."""
+        old = self.connections.get(sender)
+        if old is not None:
+            old.end("the same SenderCompID logged on elsewhere")
         self._connection += 1
-        self.connections[sender] = (self._connection, send)
+        self.connections[sender] = Connected(self._connection, send, end)
         return self._connection
 
     def disconnect(self, sender: bytes, connection: int, *, cancel: bool, wall_ns: int) -> None:
         """Take note of a connection's end. cancel: its orders end with it; nobody is there to be told."""
-        if self.connections.get(sender, (0, None))[0] == connection:
+        now = self.connections.get(sender)
+        if now is not None and now.number == connection:
             del self.connections[sender]
         if cancel:
             for order in self.open_orders(sender):
@@ -230,7 +242,7 @@ class Exchange:
             fields[tags.SECONDARY_EXEC_ID] = b"%d" % self._exec
         connection = self.connections.get(order.sender)
         if connection is not None:
-            connection[1](tags.EXECUTION_REPORT, tuple(sorted(fields.items())))
+            connection.send(tags.EXECUTION_REPORT, tuple(sorted(fields.items())))
 
     def _order_id(self) -> str:
         """Return an OrderID(37) of the venue's form: OXXXXX-XXXXX-XXXXXX."""

@@ -67,12 +67,14 @@ class TradingVenueSettings:
     clients: SenderCompIDs that may log on; empty is any.
     cancels_at_logout: whether an orderly Logout counts as a disconnect for 8674=0 (section 7, row 23).
     reaches_across_connections: whether a cancel by 35=F reaches orders of the sender's earlier connections (6.4).
+    refuses_second_logon: whether a sender that is logged on is refused a second connection; else it evicts the first.
     """
 
     target: bytes = TARGET_COMP_ID
     clients: frozenset[bytes] = frozenset()
     cancels_at_logout: bool = False
     reaches_across_connections: bool = True
+    refuses_second_logon: bool = False
 
 
 class _FieldFault(Exception):
@@ -159,7 +161,7 @@ class TradingAcceptor:
         sender = message.need(tags.SENDER_COMP_ID)
         if message.flag(tags.FORCE_RESET_CL_ORD_ID):
             self.exchange.watermarks.pop(sender, None)
-        self._connection = self.exchange.connect(sender, self._send)
+        self._connection = self.exchange.connect(sender, self._send, self._end)
         return True
 
     def _logon_problem(self, message: Message, wall_ns: int) -> str:
@@ -179,6 +181,8 @@ class TradingAcceptor:
         )
         if not hmac.compare_digest(message.need(tags.PASSWORD), expected):
             return "authentication failure: invalid signature"
+        if self.settings.refuses_second_logon and sender in self.exchange.connections:
+            return "SenderCompID(49) is logged on already"
         # Only a nonce that is proven counts, else anybody could use up another's.
         if abs(nonce - wall_ns // values.MILLISECOND_NS) > NONCE_WINDOW_MS:
             return f"authentication failure: nonce more than {NONCE_WINDOW_MS} ms from the venue's clock"
@@ -282,6 +286,9 @@ class TradingAcceptor:
     def _send(self, msg_type: bytes, body: tuple[Field, ...]) -> None:
         if self.session.state in ESTABLISHED:
             self.session.send(msg_type, body)
+
+    def _end(self, reason: str) -> None:
+        self.session.close_reason = self.session.close_reason or reason
 
     def _flush(self, wall_ns: int, mono_ns: int) -> None:
         while (frame := self.session.next_frame(wall_ns)) is not None:

@@ -304,6 +304,21 @@ def test_nothing_that_the_venue_says_raises(tmp_path, msg_type, body):
     desk.store.__exit__()
 
 
+def test_a_report_of_an_order_that_did_not_go_out_is_not_ours(desk):
+    """The venue cannot know of it, so it does not count, and neither does a refusal."""
+    order = desk.ours.place_market("BTC/USD", Side.BUY, D("1"), WALL_NS).cl_ord_id
+    for msg_type, body in (
+        (b"8", ((11, b"%d" % order), (14, b"1"), (17, b"E"), (37, b"O1"), (39, b"2"), (150, b"F"))),
+        (b"j", ((45, b"0"), (58, b"no"), (372, b"D"), (379, b"%d" % order), (380, b"0"))),
+    ):
+        desk.venue.send(msg_type, body)
+        desk.ours.received(sent(desk.venue), WALL_NS, 0)
+
+    desk.disconnect()
+
+    assert desk.state(order) is OrderState.NOT_SENT
+
+
 def test_a_report_of_another_symbol_is_not_ours(desk):
     """Whatever it claims to answer."""
     order = desk.buy()

@@ -308,6 +308,23 @@ def test_a_disconnect_takes_orders_with_it_unless_told_otherwise(exchange, cance
     assert len(exchange.open_orders(b"CLIENT")) == left
 
 
+def test_a_second_logon_evicts_the_first_and_its_orders_with_it(exchange):
+    """Reports go to the newcomer; a switch refuses it instead."""
+    first = Client(exchange)
+    first.order(11)
+
+    second = Client(exchange)
+    first.acceptor.closed(WALL_NS)
+    third = Client(exchange, settings=TradingVenueSettings(refuses_second_logon=True))
+
+    assert first.acceptor.session.close_reason == "the same SenderCompID logged on elsewhere"
+    assert exchange.open_orders(b"CLIENT") == []
+    assert "logged on already" in third.got[0].text(58)
+    second.step()
+    assert said(second.got[1:], 35, 11, 39) == [("8", "11", "4")]
+    assert said(second.order(12), 35, 11) == [("8", "12")]
+
+
 def test_price_comes_before_time():
     """Better prices first, and at one price whoever came first."""
     book = MatchingBook()
