@@ -1,80 +1,65 @@
-"""One client's connection to the simulated venue, sans I/O: session, instrument list, subscriptions, playback.
+"""One client's connection to the simulated venue, sans I/O: session, requests, subscriptions, playback.
 
 Layer: venue. Source: venue reference sections 2.4, 4 and 7 for what the real one answers, and in which field order.
-Left to others: sockets and timers (`venue.server`).
+Left to others: sockets and timers (`venue.server`), answers but for streams (`venue.answers`), streams
+(`venue.source`).
 
-The owner calls `opened`, `received`, `tick`; then writes what `take_bytes` returns and, as long as its peer takes
+The owner calls `opened`, `received`, `tick`; then writes what `take_frames` returns and, as long as its peer takes
 them, what `playback` returns.
 """
 
 import heapq
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from random import Random
 from typing import Final
 
-from capture.errors import MessageGarbled, ValueMalformed
-from capture.market.requests import DEPTHS, FULL_DEPTH, MarketDataRequest, read_market_data_request
+from capture.errors import MessageGarbled
 from capture.session.session import Role, Session, SessionSettings
 from capture.session.states import State
-from capture.venue.recording import Recorded, Recordings, Stream
+from capture.venue.answers import SUBSCRIPTIONS_LIMIT, Answers, Refused, Rejected, Wanted
+from capture.venue.listing import HALTED, Listing
+from capture.venue.settings import FAST, VenueSettings
+from capture.venue.shuffle import shuffled
+from capture.venue.source import Body, Source
 from capture.wire import tags, values
+from capture.wire.encoder import encode
 from capture.wire.framer import Framer, FrameTooLong, Skipped
-from capture.wire.message import Field, Message, parse
+from capture.wire.message import Message, parse
 
-TARGET_COMP_ID: Final = b"KRAKEN-MD"
-FAST: Final = math.inf  # As a speed: as fast as the reader takes it.
-FRAGMENT_INSTRUMENTS: Final = 500
-SUBSCRIPTIONS_LIMIT: Final = 10_000
-# Bid and offer come only as a pair.
-_ENTRY_TYPES: Final = (frozenset({b"0", b"1"}), frozenset({b"2"}), frozenset({b"0", b"1", b"2"}))
+__all__ = ["FAST", "Acceptor", "VenueSettings"]
+
 _STATES_SERVED: Final = frozenset({State.ACTIVE, State.AWAITING_RESEND})
-
-
-@dataclass(frozen=True, slots=True)
-class VenueSettings:
-    """How the venue plays.
-
-    speed: recorded seconds that pass in one; FAST is as fast as the reader takes them.
-    clients: SenderCompIDs that may log on; empty is any.
-    """
-
-    speed: float = 1.0
-    target: bytes = TARGET_COMP_ID
-    clients: frozenset[bytes] = frozenset()
-    sending_time_limit_s: int = 120
-
-
-class _Rejected(Exception):
-    """A MarketDataRequest that is answered by 35=Y."""
-
-    def __init__(self, reason: bytes, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
+_ENDED_LIMIT: Final = 100_000  # MDReqIDs remembered after they ended, under `md_req_id=session`.
 
 
 @dataclass(slots=True)
 class _Playing:
     """One subscription on its way through a stream.
 
-    key_ns: venue time at which the stream's first message was due.
+    key_ns: venue time at which the stream's first message was due. following: the next body, None at the end.
+    stragglers: how many more messages go out after it was stopped; None while it is not.
     """
 
-    request: MarketDataRequest
-    stream: Stream
-    key_ns: int
+    symbol: str
     md_req_id: bytes
     md_req_id_sum: int
+    bodies: Iterator[Body]
+    following: Body | None
+    key_ns: int
     wants_book: bool
     wants_trades: bool
-    place: int = 0
+    stragglers: int | None = None
 
 
 class Acceptor:
     """The venue's end of one connection; see the module for the owner's loop."""
 
-    def __init__(self, recordings: Recordings, settings: VenueSettings) -> None:
-        self.recordings = recordings
+    def __init__(self, source: Source, settings: VenueSettings, listing: Listing | None = None) -> None:
+        self.source = source
         self.settings = settings
+        self.listing = listing or Listing(source, settings)
         self.session = Session(
             SessionSettings(
                 Role.ACCEPTOR,
@@ -84,13 +69,17 @@ class Acceptor:
                 strict_time=True,
             )
         )
+        self.answers = Answers(self.session, self.listing, settings)
         self.messages_sent = 0
         self._framer = Framer()
         self._out: list[bytes] = []
-        self._playing: dict[str, _Playing] = {}
+        self._playing: dict[str, list[_Playing]] = {}
+        self._ended: set[str] = set()
         self._due: list[tuple[int, int, _Playing]] = []
         self._order = 0
         self._venue_ns = 0  # Key of the last message played, for a venue without a pace of its own.
+        self._idle_since_ns: int | None = None
+        self._shuffle = Random(settings.field_order) if settings.field_order else None  # noqa: S311 - a field order
 
     # What the owner calls.
 
@@ -110,7 +99,7 @@ class Acceptor:
                 except MessageGarbled as error:
                     self.session.ignored(error.reason, mono_ns)
                     continue
-                if not self._may_log_on(message):
+                if not self._may_log_on(message, wall_ns):
                     return
                 for delivery in self.session.receive(message, wall_ns, mono_ns):
                     self._serve(delivery.message, delivery.msg_seq_num, mono_ns)
@@ -121,6 +110,7 @@ class Acceptor:
     def tick(self, wall_ns: int, mono_ns: int) -> None:
         """Let time pass."""
         self.session.tick(mono_ns)
+        self._drop_idle(mono_ns)
         self._flush(wall_ns, mono_ns)
 
     def log_out(self, text: str, wall_ns: int, mono_ns: int) -> None:
@@ -128,39 +118,60 @@ class Acceptor:
         self.session.log_out(text)
         self._flush(wall_ns, mono_ns)
 
-    def take_bytes(self) -> bytes:
+    def instrument_changed(self, symbol: str, wall_ns: int, mono_ns: int) -> None:
+        """Tell this client of a changed instrument, and stop streams that are no longer served."""
+        if not self.listing.is_served(symbol):
+            for it in [it for playing in self._playing.values() for it in playing if it.symbol == symbol]:
+                it.stragglers = 0
+        if self.session.state in _STATES_SERVED:
+            self.answers.instrument_changed(symbol)
+            self._flush(wall_ns, mono_ns)
+
+    def status_changed(self, wall_ns: int, mono_ns: int) -> None:
+        """Tell this client of a changed status of the venue."""
+        if self.session.state in _STATES_SERVED:
+            self.answers.status_changed()
+            self._flush(wall_ns, mono_ns)
+
+    def take_frames(self) -> list[bytes]:
         """Return what is to be written now, playback apart."""
-        taken = b"".join(self._out)
-        self._out.clear()
+        taken, self._out = self._out, []
         return taken
 
-    def playback(self, wall_ns: int, mono_ns: int, *, count_limit: int) -> bytes:
+    def playback(self, wall_ns: int, mono_ns: int, *, count_limit: int) -> list[bytes]:
         """Return the market data that is due, at most `count_limit` messages of it."""
-        if self.session.state not in _STATES_SERVED:
-            return b""
         frames: list[bytes] = []
+        if self.session.state not in _STATES_SERVED or not self._due:
+            return frames
         now_ns = self._now_ns(mono_ns)
-        sending = values.timestamp_text(wall_ns)
-        while self._due and len(frames) < count_limit and self._due[0][0] <= now_ns:
-            key_ns, order, playing = self._due[0]
-            recorded = playing.stream.messages[playing.place]
-            self._venue_ns = max(self._venue_ns, key_ns)
-            playing.place += 1
-            stopped = self._playing.get(playing.request.md_req_id) is not playing
-            if stopped or playing.place == len(playing.stream.messages):
-                heapq.heappop(self._due)
-            else:
-                following = playing.stream.messages[playing.place]
-                due_ns = playing.key_ns + following.at_ns - playing.stream.messages[0].at_ns
-                heapq.heapreplace(self._due, (max(due_ns, key_ns), order, playing))
-            if stopped:
+        stamp = _Stamp(self.session.sender, self.session.target, values.timestamp_text(wall_ns))
+        halted = self.listing.status in HALTED and self.settings.halted_market != "all"
+        silent = halted and self.settings.halted_market == "silent"
+        due, first = self._due, self.session.next_out
+        while due and len(frames) < count_limit and due[0][0] <= now_ns:
+            key_ns, order, playing = due[0]
+            body = playing.following
+            if body is None or playing.stragglers == 0:
+                heapq.heappop(due)
                 continue
-            if (recorded.has_book and playing.wants_book) or (recorded.has_trades and playing.wants_trades):
-                frames.append(self._stamped(recorded, playing, self.session.next_out + len(frames), sending))
+            self._venue_ns = max(self._venue_ns, key_ns)
+            playing.following = following = next(playing.bodies, None)
+            if following is None:
+                heapq.heappop(due)
+            else:
+                heapq.heapreplace(due, (max(playing.key_ns + following.offset_ns, key_ns), order, playing))
+            wanted = (body.has_book and playing.wants_book) or (body.has_trades and playing.wants_trades)
+            if not wanted or silent or (halted and body.has_trades and not body.has_book):
+                continue
+            if playing.stragglers is not None:
+                playing.stragglers -= 1
+            frames.append(stamp.stamped(body, playing.md_req_id, playing.md_req_id_sum, first + len(frames)))
         if frames:
             self.session.sent_application(mono_ns, count=len(frames))
             self.messages_sent += len(frames)
-        return b"".join(frames)
+            if self._shuffle is not None:
+                frames = [shuffled(frame, self._shuffle) for frame in frames]
+        return frames
 
     def next_due_mono_ns(self) -> int | None:
         """Return when the next market data is due on the monotonic clock, or None where there is none."""
@@ -171,7 +182,7 @@ class Acceptor:
     @property
     def subscriptions(self) -> int:
         """How many subscriptions are alive, played to their end or not."""
-        return len(self._playing)
+        return sum(len(it) for it in self._playing.values())
 
     @property
     def finished(self) -> bool:
@@ -180,150 +191,147 @@ class Acceptor:
 
     # Session.
 
-    def _may_log_on(self, message: Message) -> bool:
-        """Return whether a first Logon names a client that is known; where not, the connection just ends."""
-        if self.session.state is State.CONNECTED and message.msg_type == tags.LOGON and self.settings.clients:
-            sender = message.get(tags.SENDER_COMP_ID)
-            if sender not in self.settings.clients:
-                self.session.close_reason = "unknown SenderCompID(49)"
-                return False
-        return True
+    def _may_log_on(self, message: Message, wall_ns: int) -> bool:
+        """Return whether a first Logon names a client that is known."""
+        if self.session.state is not State.CONNECTED or message.msg_type != tags.LOGON or not self.settings.clients:
+            return True
+        sender = message.get(tags.SENDER_COMP_ID)
+        if sender in self.settings.clients:
+            return True
+        self.session.close_reason = "unknown SenderCompID(49)"
+        if self.settings.logon_failure == "logout" and sender:
+            self._out.append(
+                encode(
+                    tags.LOGOUT,
+                    ((tags.TEXT, b"Logon refused: unknown SenderCompID(49)"),),
+                    msg_seq_num=1,
+                    sender=self.settings.target,
+                    target=sender,
+                    sending_text=values.timestamp_text(wall_ns),
+                )
+            )
+        return False
+
+    def _drop_idle(self, mono_ns: int) -> None:
+        heartbeats = self.settings.idle_heartbeats
+        if not heartbeats or self.session.state not in _STATES_SERVED or self._playing:
+            self._idle_since_ns = None
+            return
+        self._idle_since_ns = self._idle_since_ns or mono_ns
+        if mono_ns - self._idle_since_ns >= heartbeats * self.session.heartbeat_ns:
+            self.session.close_reason = self.session.close_reason or "no subscription"
 
     def _flush(self, wall_ns: int, mono_ns: int) -> None:
         while (frame := self.session.next_frame(wall_ns)) is not None:
             self.session.sent(parse(frame), mono_ns)
-            self._out.append(frame)
+            self._out.append(frame if self._shuffle is None else shuffled(frame, self._shuffle))
 
     # Requests.
 
     def _serve(self, message: Message, seq_num: int, mono_ns: int) -> None:
-        match message.msg_type:
-            case tags.SECURITY_LIST_REQUEST:
-                self._serve_list(message)
-            case tags.MARKET_DATA_REQUEST:
-                try:
+        try:
+            match message.msg_type:
+                case tags.SECURITY_LIST_REQUEST:
+                    self.answers.security_list(message)
+                case tags.TRADING_SESSION_STATUS_REQUEST:
+                    self.answers.trading_status(message)
+                case tags.MARKET_DATA_REQUEST:
                     self._serve_market_data(message, mono_ns)
-                except _Rejected as rejected:
-                    self._send_rejected(message, rejected)
-                except ValueMalformed as error:
-                    self._send_refused(message, seq_num, b"5", str(error))
-            case _:
-                self._send_refused(message, seq_num, b"3", "Unsupported message type")
-
-    def _serve_list(self, message: Message) -> None:
-        request_id = message.get(tags.SECURITY_REQ_ID) or b"0"
-        kind = message.get(tags.SECURITY_LIST_REQUEST_TYPE)
-        result, chosen = b"0", list(self.recordings.instruments.values())
-        if kind == b"0":
-            instrument = self.recordings.instruments.get(message.text(tags.SYMBOL))
-            result, chosen = (b"0", [instrument]) if instrument is not None else (b"2", [])
-        elif kind != b"4":
-            result, chosen = b"1", []
-        parts = [chosen[at : at + FRAGMENT_INSTRUMENTS] for at in range(0, len(chosen), FRAGMENT_INSTRUMENTS)] or [[]]
-        for place, part in enumerate(parts):
-            response_id = b"%d%03d" % (self.session.next_out, place)
-            body: list[Field] = [
-                (tags.SECURITY_REQ_ID, request_id),
-                (tags.SECURITY_RESPONSE_ID, response_id),
-                (tags.SECURITY_REQUEST_RESULT, result),
-            ]
-            if len(parts) > 1:
-                body.append((tags.TOT_NO_RELATED_SYM, b"%d" % len(chosen)))
-                body.append((tags.LAST_FRAGMENT, b"Y" if place == len(parts) - 1 else b"N"))
-            if part:
-                body.append((tags.NO_RELATED_SYM, b"%d" % len(part)))
-                body.extend(entry for instrument in part for entry in instrument)
-            self.session.send(tags.SECURITY_LIST, tuple(body))
+                case _:
+                    self.answers.send_unsupported(message, seq_num)
+        except Refused as refused:
+            self.answers.send_refused(message, seq_num, refused)
+        except Rejected as rejected:
+            self.answers.send_rejected(message.get(tags.MD_REQ_ID) or b"0", rejected)
 
     def _serve_market_data(self, message: Message, mono_ns: int) -> None:
-        kind = message.get(tags.SUBSCRIPTION_REQUEST_TYPE)
-        if kind not in {b"1", b"2"}:
-            raise _Rejected(b"4", f"Unsupported subscription request type: {message.text(263)}")
-        requests = read_market_data_request(message)
-        entry_types = frozenset(value for tag, value in message.fields if tag == tags.MD_ENTRY_TYPE)
-        if kind == b"2":
-            self._playing.pop(message.text(tags.MD_REQ_ID), None)
+        wanted = self.answers.read_request(message)
+        if not wanted.subscribe:
+            self._end(wanted.md_req_id)
             return
-        for request in requests:
-            self._check(message, request, entry_types)
-        for request in requests:
-            self._subscribe(request, entry_types, mono_ns)
+        if wanted.md_req_id in self._playing or wanted.md_req_id in self._ended:
+            raise Rejected(b"1", "Duplicate MDReqID")
+        self.answers.check_request(message, wanted)
+        good: list[str] = []
+        for symbol in wanted.symbols:
+            try:
+                self._check_symbol(symbol)
+                good.append(symbol)
+            except Rejected as rejected:
+                if self.settings.bad_symbol == "reject":
+                    raise
+                self.answers.send_rejected(wanted.md_req_id.encode(), rejected)
+        if self.subscriptions + len(good) > SUBSCRIPTIONS_LIMIT:
+            raise Rejected(b"A", f"More than {SUBSCRIPTIONS_LIMIT} subscriptions")
+        for symbol in good:
+            self._subscribe(wanted, symbol, mono_ns)
 
-    def _check(self, message: Message, request: MarketDataRequest, entry_types: frozenset[bytes]) -> None:
-        stream = self.recordings.streams.get(request.symbol)
-        if request.md_req_id in self._playing:
-            raise _Rejected(b"1", "Duplicate MDReqID")
-        if stream is None:
-            raise _Rejected(b"0", f"MarketData subscription failed due to unsupported symbol: {request.symbol}")
-        if message.get(tags.MD_UPDATE_TYPE) not in {None, b"1"}:
-            raise _Rejected(b"6", f"Unsupported MDUpdateType: {message.text(tags.MD_UPDATE_TYPE)}")
-        if entry_types not in _ENTRY_TYPES:
-            raise _Rejected(b"8", "Unsupported MDEntryType")
-        if message.get(tags.AGGREGATED_BOOK) == b"N":
-            raise _Rejected(b"B", "Level 3 not available")
-        depth = request.depth or FULL_DEPTH
-        if depth not in DEPTHS or depth < stream.depth:
-            offered = ", ".join(str(it) for it in DEPTHS if it >= stream.depth)
-            text = f"Unsupported market depth: {request.depth} (recorded at {stream.depth}, offered: {offered})"
-            raise _Rejected(b"5", text)
-        if len(self._playing) >= SUBSCRIPTIONS_LIMIT:
-            raise _Rejected(b"A", f"More than {SUBSCRIPTIONS_LIMIT} subscriptions")
+    def _check_symbol(self, symbol: str) -> None:
+        self.answers.check_symbol(symbol)
+        if not self.settings.same_symbol and any(it.symbol == symbol for all_ in self._playing.values() for it in all_):
+            raise Rejected(b"1", f"Already subscribed: {symbol}")
 
-    def _subscribe(self, request: MarketDataRequest, entry_types: frozenset[bytes], mono_ns: int) -> None:
-        md_req_id = request.md_req_id.encode()
+    def _end(self, md_req_id: str) -> None:
+        for playing in self._playing.pop(md_req_id, ()):
+            playing.stragglers = self.settings.stragglers
+        if self.settings.md_req_id == "session" and len(self._ended) < _ENDED_LIMIT:
+            self._ended.add(md_req_id)
+
+    def _subscribe(self, wanted: Wanted, symbol: str, mono_ns: int) -> None:
+        md_req_id = wanted.md_req_id.encode()
+        shape = self.settings.shape(wanted.depth, self.listing.precision(symbol))
+        bodies = self.source.bodies(symbol, shape)
+        wants_book, wants_trades = b"0" in wanted.entry_types, b"2" in wanted.entry_types
+        if self.settings.trades_snapshot and not wants_book:
+            wants_book, bodies = True, _trades_only(bodies)
         playing = _Playing(
-            request=request,
-            stream=self.recordings.streams[request.symbol],
-            key_ns=self._venue_ns if self.settings.speed == FAST else int(self._now_ns(mono_ns)),
+            symbol=symbol,
             md_req_id=md_req_id,
             md_req_id_sum=sum(md_req_id),
-            wants_book=b"0" in entry_types,
-            wants_trades=b"2" in entry_types,
+            bodies=bodies,
+            following=next(bodies, None),
+            key_ns=self._venue_ns if self.settings.speed == FAST else int(self._now_ns(mono_ns)),
+            wants_book=wants_book,
+            wants_trades=wants_trades,
         )
-        self._playing[request.md_req_id] = playing
+        self._playing.setdefault(wanted.md_req_id, []).append(playing)
         self._order += 1
         heapq.heappush(self._due, (playing.key_ns, self._order, playing))
-
-    def _send_rejected(self, message: Message, rejected: _Rejected) -> None:
-        body = (
-            (tags.TEXT, str(rejected).encode()),
-            (tags.MD_REQ_ID, message.get(tags.MD_REQ_ID) or b"0"),
-            (tags.MD_REQ_REJ_REASON, rejected.reason),
-        )
-        self.session.send(tags.MARKET_DATA_REQUEST_REJECT, body)
-
-    def _send_refused(self, message: Message, seq_num: int, reason: bytes, text: str) -> None:
-        body = (
-            (tags.REF_SEQ_NUM, b"%d" % seq_num),
-            (tags.TEXT, text.encode()),
-            (tags.REF_MSG_TYPE, message.msg_type),
-            (tags.BUSINESS_REJECT_REASON, reason),
-        )
-        self.session.send(tags.BUSINESS_MESSAGE_REJECT, body)
-
-    # Playback.
 
     def _now_ns(self, mono_ns: int) -> float:
         return math.inf if self.settings.speed == FAST else mono_ns * self.settings.speed
 
-    def _stamped(self, recorded: Recorded, playing: _Playing, seq_num: int, sending: bytes) -> bytes:
-        """Return a recorded message as this client's next one: header and 262 new, the rest the same bytes."""
-        session = self.session
-        header = b"35=%b\x0134=%d\x0149=%b\x0152=%b\x0156=%b\x01" % (
-            recorded.msg_type,
-            seq_num,
-            session.sender,
-            sending,
-            session.target,
-        )
-        length = len(header) + len(recorded.before) + len(playing.md_req_id) + len(recorded.after)
-        start = b"8=FIX.4.4\x019=%d\x01" % length
-        total = sum(start) + sum(header) + recorded.byte_sum + playing.md_req_id_sum
-        return b"%b%b%b%b%b10=%03d\x01" % (
-            start,
-            header,
-            recorded.before,
-            playing.md_req_id,
-            recorded.after,
+
+def _trades_only(bodies: Iterator[Body]) -> Iterator[Body]:
+    """Yield an empty snapshot in place of the first, and trades."""
+    for body in bodies:
+        if body.msg_type == tags.MARKET_DATA_SNAPSHOT:
+            yield Body.of(body.offset_ns, body.msg_type, body.before, b"\x01268=0\x01", has_book=True, has_trades=False)
+        elif body.has_trades:
+            yield body
+
+
+class _Stamp:
+    """Puts one header after another before bodies: what does not change between them is formatted and summed once."""
+
+    __slots__ = ("_rest", "_sum")
+
+    def __init__(self, sender: bytes, target: bytes, sending: bytes) -> None:
+        self._rest = b"\x0149=%b\x0152=%b\x0156=%b\x01" % (sender, sending, target)
+        self._sum = sum(self._rest) + sum(b"8=FIX.4.4\x019=\x0135=\x0134=")
+
+    def stamped(self, body: Body, md_req_id: bytes, md_req_id_sum: int, seq_num: int) -> bytes:
+        """Return a body as a client's next message: header and 262 new, the rest the same bytes."""
+        _, msg_type, before, after, byte_sum, _, _ = body
+        number = b"%d" % seq_num
+        head = b"35=%b\x0134=%b%b" % (msg_type, number, self._rest)
+        length = b"%d" % (len(head) + len(before) + len(md_req_id) + len(after))
+        total = self._sum + sum(msg_type) + sum(number) + sum(length) + byte_sum + md_req_id_sum
+        return b"8=FIX.4.4\x019=%b\x01%b%b%b%b10=%03d\x01" % (
+            length,
+            head,
+            before,
+            md_req_id,
+            after,
             total & 0xFF,
         )

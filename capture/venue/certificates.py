@@ -24,9 +24,14 @@ class Credentials:
 
 
 def make(
-    *names: str, minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3, maximum: ssl.TLSVersion | None = None
+    *names: str,
+    minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    maximum: ssl.TLSVersion | None = None,
+    version: str = "1.3",
 ) -> Credentials:
-    """Return fresh credentials for host names or addresses."""
+    """Return fresh credentials for host names or addresses. version: `1.2` offers TLS 1.2 and nothing newer."""
+    if version == "1.2":
+        minimum = maximum = ssl.TLSVersion.TLSv1_2
     authority = trustme.CA(organization_name="fixtape simulated venue")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = minimum

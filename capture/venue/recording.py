@@ -4,17 +4,20 @@ Layer: venue. Source: venue reference 4.2, 4.5, 4.6; the recordings' own README 
 Left to others: numbers, times and MDReqID(262) of whoever is served (`venue.acceptor`).
 
 A recorded body is served as the bytes that were recorded: only the header and 262 are put anew, on bytes, with
-BodyLength(9) and CheckSum(10) to match. Nothing is parsed and built again, so nothing can come out otherwise.
+BodyLength(9) and CheckSum(10) to match. Nothing is parsed and built again, so nothing can come out otherwise. At less
+depth than recorded, or under a switch, it is the view of the full book that is served (`venue.view`).
 """
 
 import gzip
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from capture.errors import MisuseError, ValueMalformed, WireError
-from capture.market.requests import DEPTHS
+from capture.market.requests import DEPTHS, FULL_DEPTH
+from capture.venue.source import Body, Shape
+from capture.venue.view import derived
 from capture.wire import tags, values
 from capture.wire.framer import Framer, Skipped
 from capture.wire.message import Field, Message, split
@@ -46,28 +49,14 @@ class RecordingUnusable(MisuseError):
         self.path, self.problem = path, problem
 
 
-class Recorded(NamedTuple):
-    """One recorded W or X: its body around the value of MDReqID(262).
-
-    at_ns: SendingTime(52) as recorded. byte_sum: of `before` and `after`, for CheckSum(10).
-    """
-
-    at_ns: int
-    msg_type: bytes
-    before: bytes
-    after: bytes
-    byte_sum: int
-    has_book: bool
-    has_trades: bool
-
-
 @dataclass(slots=True)
 class Stream:
     """One symbol's messages in their order, the first of them a snapshot."""
 
     symbol: str
-    messages: list[Recorded] = field(default_factory=list)
+    messages: list[Body] = field(default_factory=list)
     levels_most: int = 0
+    began_ns: int = 0  # SendingTime(52) of its first message.
 
     @property
     def depth(self) -> int:
@@ -84,8 +73,28 @@ class Recordings:
 
     def duration_ns(self) -> int:
         """Return how long the longest stream lasts."""
-        spans = (it.messages[-1].at_ns - it.messages[0].at_ns for it in self.streams.values() if it.messages)
-        return max(spans, default=0)
+        return max((it.messages[-1].offset_ns for it in self.streams.values() if it.messages), default=0)
+
+    @property
+    def symbols(self) -> Collection[str]:
+        """Symbols that were recorded."""
+        return self.streams.keys()
+
+    def bodies(self, symbol: str, shape: Shape) -> Iterator[Body]:
+        """Return one symbol's messages as recorded, or as seen in another shape."""
+        stream = self.streams[symbol]
+        if shape.is_plain and (shape.depth or FULL_DEPTH) >= stream.depth:
+            return iter(stream.messages)
+        if (shape.depth or FULL_DEPTH) > stream.depth:
+            # Who asks for more than was recorded would not cut there: to it these levels are gone, and it must be told.
+            shape = replace(shape, evicted="announced")
+        return derived(stream.messages, symbol, shape, precision_of(self.instruments[symbol]))
+
+
+def precision_of(fields: Iterable[Field]) -> tuple[int, int]:
+    """Return the decimals of price and size of an instrument."""
+    first = dict(fields)
+    return values.precision(first[tags.PRICE_PRECISION]), values.precision(first[tags.QTY_PRECISION])
 
 
 def load(paths: Iterable[Path]) -> Recordings:
@@ -144,7 +153,10 @@ def _add(recordings: Recordings, message: Message, known: set[str], path: Path) 
         if snapshot:
             levels = max(entry_types.count(b"0"), entry_types.count(b"1"))
             stream.levels_most = max(stream.levels_most, levels)
-        stream.messages.append(_recorded(message, entry_types))
+        at_ns = values.timestamp_ns(message.need(tags.SENDING_TIME))
+        if not stream.messages:
+            stream.began_ns = at_ns
+        stream.messages.append(_recorded(message, entry_types, max(at_ns - stream.began_ns, 0)))
 
 
 def _add_instruments(recordings: Recordings, message: Message) -> None:
@@ -157,19 +169,18 @@ def _add_instruments(recordings: Recordings, message: Message) -> None:
             fields.append((tag, value))
 
 
-def _recorded(message: Message, entry_types: list[bytes]) -> Recorded:
+def _recorded(message: Message, entry_types: list[bytes], offset_ns: int) -> Body:
     body = [(tag, value) for tag, value in message.fields if tag not in _HEADER]
     place = next((place for place, (tag, _) in enumerate(body) if tag == tags.MD_REQ_ID), None)
     if place is None:
         raise ValueMalformed(expected="MDReqID(262)", received=b"")
     before = b"".join(b"%d=%b\x01" % it for it in body[:place]) + b"%d=" % tags.MD_REQ_ID
     after = b"\x01" + b"".join(b"%d=%b\x01" % it for it in body[place + 1 :])
-    return Recorded(
-        at_ns=values.timestamp_ns(message.need(tags.SENDING_TIME)),
-        msg_type=message.msg_type,
-        before=before,
-        after=after,
-        byte_sum=sum(before) + sum(after),
+    return Body.of(
+        offset_ns,
+        message.msg_type,
+        before,
+        after,
         has_book=b"2" not in entry_types or len(set(entry_types)) > 1,
         has_trades=b"2" in entry_types,
     )

@@ -11,9 +11,10 @@ import ssl
 from typing import Final, Self, cast
 
 from capture import clock
-from capture.errors import CannotListen
+from capture.errors import CannotListen, MisuseError
 from capture.venue.acceptor import Acceptor, VenueSettings
-from capture.venue.recording import Recordings
+from capture.venue.listing import SESSION_STATUSES, Listing
+from capture.venue.source import Source
 
 CLIENTS_LIMIT: Final = 64
 BURST_MESSAGES: Final = 256  # Between two looks at the client's requests.
@@ -28,7 +29,7 @@ class _ClientConnection(asyncio.Protocol):
 
     def __init__(self, server: "VenueServer") -> None:
         self._server = server
-        self.acceptor = Acceptor(server.recordings, server.settings)
+        self.acceptor = Acceptor(server.source, server.settings, server.listing)
         self._transport: asyncio.Transport | None = None
         self._writable = True
         self._timer: asyncio.Handle | None = None
@@ -76,6 +77,18 @@ class _ClientConnection(asyncio.Protocol):
         self.acceptor.log_out("the venue is closing", now.wall_ns, now.mono_ns)
         self._write()
 
+    def instrument_changed(self, symbol: str) -> None:
+        """Tell the client of a changed instrument if it wants to know."""
+        now = clock.read()
+        self.acceptor.instrument_changed(symbol, now.wall_ns, now.mono_ns)
+        self._write()
+
+    def status_changed(self) -> None:
+        """Tell the client of a changed status if it wants to know."""
+        now = clock.read()
+        self.acceptor.status_changed(now.wall_ns, now.mono_ns)
+        self._write()
+
     def abort(self) -> None:
         """Drop the connection."""
         if self._transport is not None:
@@ -93,9 +106,9 @@ class _ClientConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        data = self.acceptor.take_bytes()
-        if data:
-            transport.write(data)
+        frames = self.acceptor.take_frames()
+        if frames:
+            transport.write(b"".join(frames))
         if self.acceptor.session.close_reason is not None:
             transport.close()
 
@@ -107,9 +120,9 @@ class _ClientConnection(asyncio.Protocol):
         if self._transport is None or not self._writable:
             return
         now = clock.read()
-        data = self.acceptor.playback(now.wall_ns, now.mono_ns, count_limit=BURST_MESSAGES)
-        if data:
-            self._transport.write(data)
+        frames = self.acceptor.playback(now.wall_ns, now.mono_ns, count_limit=BURST_MESSAGES)
+        if frames:
+            self._transport.write(b"".join(frames))
         due = self.acceptor.next_due_mono_ns()
         if due is None or not self._writable:
             return
@@ -123,14 +136,15 @@ class VenueServer:
 
     def __init__(
         self,
-        recordings: Recordings,
+        source: Source,
         settings: VenueSettings,
         context: ssl.SSLContext | None,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self.recordings, self.settings = recordings, settings
+        self.source, self.settings = source, settings
+        self.listing = Listing(source, settings)
         self.host, self.port = host, port
         self.connections: set[_ClientConnection] = set()
         self.messages_sent = 0  # To clients that are gone; see `total_sent`.
@@ -161,6 +175,20 @@ class VenueServer:
         for connection in list(self.connections):
             connection.abort()
         await self._server.wait_closed()
+
+    def update_instrument(self, symbol: str, **changes: object) -> None:
+        """Change, list or delist an instrument and push it to whoever asked; see `Listing.update`. On its loop."""
+        self.listing.update(symbol, **changes)
+        for connection in list(self.connections):
+            connection.instrument_changed(symbol)
+
+    def set_status(self, status: int) -> None:
+        """Set TradSesStatus(340) and push it to whoever asked. On its loop."""
+        if status not in SESSION_STATUSES:
+            raise MisuseError(f"TradSesStatus(340) {status}: use one of {', '.join(map(str, SESSION_STATUSES))}")
+        self.listing.status = status
+        for connection in list(self.connections):
+            connection.status_changed()
 
     @property
     def total_sent(self) -> int:

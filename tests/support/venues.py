@@ -33,10 +33,10 @@ def truth(name):
 
 
 @contextmanager
-def venue_thread(market=None, *, speed=FAST, clients=(), credentials=None, plain=False):
+def venue_thread(market=None, *, speed=FAST, clients=(), credentials=None, plain=False, **switches):
     """Serve a market on loopback; yields the server, which knows its port, and the credentials to believe it."""
     credentials = credentials or certificates.make("localhost", "127.0.0.1")
-    settings = VenueSettings(speed=speed, clients=frozenset(it.encode() for it in clients))
+    settings = VenueSettings(speed=speed, clients=frozenset(it.encode() for it in clients), **switches)
     context = None if plain else credentials.context
     server = VenueServer(market or recordings("ethusd-d25"), settings, context)
     listening, loops = threading.Event(), []

@@ -157,15 +157,19 @@ def test_depth_that_no_venue_offers(venue, tmp_path):
     assert "market.depth is 20; use one of 10, 25, 100, 500 or 1000" in said
 
 
-def test_depth_that_the_venue_refuses(venue, tmp_path):
+def test_depth_that_the_venue_refuses(tmp_path):
     """A depth that this venue refuses is a refusal of the symbol, said at the end with exit 3."""
-    done = subprocess.run(
-        [FIXTAPE, "record", *venue, "--sender", "C", "--symbol", "ETH/USD", "--depth", "10", *_briefly(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    with venue_thread(depth_refused=10) as (server, credentials):
+        address = ["--host", "127.0.0.1", "--port", str(server.port)]
+        trust = ["--ca", str(credentials.write_ca(tmp_path / "ca.pem"))]
+        done = subprocess.run(
+            [FIXTAPE, "record", *address, *trust, "--sender", "C", "--symbol", "ETH/USD", "--depth", "10",
+             *_briefly(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )  # fmt: skip
 
     assert done.returncode == 3
     assert "ETH/USD: not recorded, the venue refused it: Unsupported market depth: 10" in done.stderr
