@@ -1,51 +1,20 @@
 """What a shallower subscription sees of a deeper book: every checksum agrees, at every depth, over all real data."""
 
 import pytest
+from view_clients import client_of, instrument_of
 
-from capture.book.book import Book, BookState
+from capture.book.book import BookState
 from capture.columns import Verdict
-from capture.market.decoder import decode
-from capture.market.instruments import InstrumentList
 from capture.venue import recording
 from capture.venue.source import VENUE_DEPTHS, Shape
-from capture.wire.message import Message, split
 
-NAMES = ("spot10-d1000", "btcusd-d10-resubscribe", "ethusd-d25")
+PRECISIONS = ("price_precision", "size_precision")
 
 
 @pytest.fixture(scope="module")
 def recordings():
     """All shipped recordings."""
     return recording.shipped()
-
-
-def instrument_of(source, symbol):
-    """An instrument as a client reads it off the list."""
-    fields = source.instruments[symbol]
-    return InstrumentList().add(Message([(35, b"y"), (146, b"1"), *fields], b"")).instruments[0]
-
-
-def decoded(body, instrument):
-    """A body as a client decodes it."""
-    frame = b"8=FIX.4.4\x0135=%b\x01%bM1%b" % (body.msg_type, body.before, body.after)
-    return decode(split(frame), instrument, 1_600_000_000_000)
-
-
-def client_of(source, symbol, shape, *, limit=None, instrument=None):
-    """A client's book at the end of a stream, with the verdicts and violations on the way."""
-    instrument = instrument or instrument_of(source, symbol)
-    book = Book(instrument, shape.depth or 1000)
-    verdicts, violations = [], []
-    for count, body in enumerate(source.bodies(symbol, shape)):
-        if limit is not None and count >= limit:
-            break
-        message = decoded(body, instrument)
-        applied = book.snapshot(message) if body.msg_type == b"W" else book.refresh(message)
-        verdicts.append(applied.verdict)
-        violations += applied.violations
-        assert len(book.bids) <= book.depth
-        assert [it.action.name for it in applied.changes if it.entry_index < 0 and shape.evicted == "announced"] == []
-    return book, verdicts, violations
 
 
 @pytest.mark.parametrize("depth", VENUE_DEPTHS)
@@ -100,11 +69,8 @@ def test_a_message_that_shows_nothing_is_not_sent(recordings):
 def test_every_checksum_agrees_under_each_switch(recordings, shape):
     """Silent evictions, their order, the place of 5041 and another precision change no book."""
     for symbol in ("BTC/USD", "ETH/USD", "XMR/USD", "KSM/BTC") if shape.precision is None else ("BTC/USD", "ETH/USD"):
-        instrument = instrument_of(recordings, symbol)
-        if shape.precision is not None:
-            fields = dict(recordings.instruments[symbol]) | {2349: b"4", 5010: b"9"}
-            listed = Message([(35, b"y"), *fields.items()], b"")
-            instrument = InstrumentList().add(listed).instruments[0]
+        changes = {} if shape.precision is None else dict(zip(PRECISIONS, shape.precision, strict=True))
+        instrument = instrument_of(recordings, symbol, **changes)
 
         _, verdicts, violations = client_of(recordings, symbol, shape, instrument=instrument)
 
