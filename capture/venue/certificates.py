@@ -28,8 +28,12 @@ def make(
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     maximum: ssl.TLSVersion | None = None,
     version: str = "1.3",
+    believed: bool = True,
 ) -> Credentials:
-    """Return fresh credentials for host names or addresses. version: `1.2` offers TLS 1.2 and nothing newer."""
+    """Return fresh credentials for host names or addresses.
+
+    version: `1.2` offers TLS 1.2 and nothing newer. believed: False gives clients another authority to verify it by.
+    """
     if version == "1.2":
         minimum = maximum = ssl.TLSVersion.TLSv1_2
     authority = trustme.CA(organization_name="fixtape simulated venue")
@@ -38,4 +42,5 @@ def make(
     if maximum is not None:
         context.maximum_version = maximum
     authority.issue_cert(*names).configure_cert(context)
-    return Credentials(context, authority.cert_pem.bytes())
+    trusted = authority if believed else trustme.CA(organization_name="another authority")
+    return Credentials(context, trusted.cert_pem.bytes())

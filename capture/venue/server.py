@@ -7,13 +7,19 @@ Source: design section 8. Listens on loopback unless told otherwise.
 import asyncio
 import logging
 import os
+import socket
 import ssl
+import struct
+from collections import deque
 from typing import Final, Self, cast
 
 from capture import clock
 from capture.errors import CannotListen, MisuseError
 from capture.venue.acceptor import Acceptor, VenueSettings
+from capture.venue.fault_line import FaultLine
+from capture.venue.faults import Action, Close, FaultPlan, Precision, Reset, Silence, Storm, Wait, Write
 from capture.venue.listing import SESSION_STATUSES, Listing
+from capture.venue.recording import precision_of
 from capture.venue.source import Source
 
 CLIENTS_LIMIT: Final = 64
@@ -35,6 +41,9 @@ class _ClientConnection(asyncio.Protocol):
         self._timer: asyncio.Handle | None = None
         self._loop = asyncio.get_running_loop()
         self._name = ""
+        self._faults = FaultLine(server.faults)
+        self._actions: deque[Action] = deque()
+        self._waiting = self._silent = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop registers no such class.
@@ -49,6 +58,10 @@ class _ClientConnection(asyncio.Protocol):
         self._tick()
 
     def data_received(self, data: bytes) -> None:
+        if self._server.storm:
+            self._server.storm -= 1
+            self.abort()
+            return
         now = clock.read()
         before = self.acceptor.session.state
         self.acceptor.received(data, now.wall_ns, now.mono_ns)
@@ -108,27 +121,71 @@ class _ClientConnection(asyncio.Protocol):
             return
         frames = self.acceptor.take_frames()
         if frames:
-            transport.write(b"".join(frames))
+            self._act(Write(self._faults.passed(frames, market=False)))
         if self.acceptor.session.close_reason is not None:
-            transport.close()
+            self._act(Close())
+
+    @property
+    def _may_play(self) -> bool:
+        """Whether the client takes more, and no fault holds it up."""
+        return self._writable and not self._waiting
 
     def _play(self) -> None:
         """Send what is due, then come back when more is, or when the client has taken this."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._transport is None or not self._writable:
+        if self._transport is None or not self._may_play:
             return
         now = clock.read()
-        frames = self.acceptor.playback(now.wall_ns, now.mono_ns, count_limit=BURST_MESSAGES)
-        if frames:
-            self._transport.write(b"".join(frames))
+        limit = self._faults.until_next()
+        count = BURST_MESSAGES if limit is None else min(max(limit, 1), BURST_MESSAGES)
+        frames = self.acceptor.playback(now.wall_ns, now.mono_ns, count_limit=count)
+        if frames and limit == 0:
+            self._act(*self._faults.hit(frames[0], self.acceptor.session))
+        elif frames:
+            self._act(Write(self._faults.passed(frames, market=True)))
         due = self.acceptor.next_due_mono_ns()
-        if due is None or not self._writable:
+        if due is None or not self._may_play:
             return
         wait_s = (due - now.mono_ns) / 1e9
         again = self._loop.call_soon if wait_s <= 0 else lambda callback: self._loop.call_later(wait_s, callback)
         self._timer = again(self._play)
+
+    def _act(self, *actions: Action) -> None:
+        """Carry out actions in their order, unless one of them says to wait."""
+        if self._waiting:
+            self._actions.extend(actions)
+            return
+        self._actions.extend(actions)
+        while self._actions and self._transport is not None:
+            match self._actions.popleft():
+                case Write(data) if data and not self._silent:
+                    self._transport.write(data)
+                case Wait(seconds):
+                    self._waiting = True
+                    self._loop.call_later(seconds, self._go_on)
+                    return
+                case Close():
+                    self._transport.close()
+                case Reset():
+                    # Without lingering, closing is an RST.
+                    self._transport.get_extra_info("socket").setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                    )
+                    self._transport.abort()
+                case Silence():
+                    self._silent = True
+                case Storm(connections):
+                    self._server.storm = connections
+                    self._transport.abort()
+                case Precision(symbol):
+                    self._loop.call_soon(self._server.raise_precision, symbol)
+
+    def _go_on(self) -> None:
+        self._waiting = False
+        self._act()
+        self._play()
 
 
 class VenueServer:
@@ -140,11 +197,14 @@ class VenueServer:
         settings: VenueSettings,
         context: ssl.SSLContext | None,
         *,
+        faults: FaultPlan | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.source, self.settings = source, settings
         self.listing = Listing(source, settings)
+        self.faults = faults or FaultPlan()
+        self.storm = 0  # Connections to drop as soon as they speak.
         self.host, self.port = host, port
         self.connections: set[_ClientConnection] = set()
         self.messages_sent = 0  # To clients that are gone; see `total_sent`.
@@ -181,6 +241,11 @@ class VenueServer:
         self.listing.update(symbol, **changes)
         for connection in list(self.connections):
             connection.instrument_changed(symbol)
+
+    def raise_precision(self, symbol: str) -> None:
+        """Give an instrument's prices a decimal more, and push it."""
+        before = self.listing.precision(symbol) or precision_of(self.source.instruments[symbol])
+        self.update_instrument(symbol, price_precision=before[0] + 1)
 
     def set_status(self, status: int) -> None:
         """Set TradSesStatus(340) and push it to whoever asked. On its loop."""

@@ -11,6 +11,7 @@ from capture.client import run
 from capture.config import MarketSection, SessionSection, Settings, StorageSection, VenueSection
 from capture.venue import certificates, recording
 from capture.venue.acceptor import FAST, VenueSettings
+from capture.venue.faults import FaultPlan, parse_faults
 from capture.venue.server import VenueServer
 from storage.recorder import Recorder
 
@@ -33,12 +34,13 @@ def truth(name):
 
 
 @contextmanager
-def venue_thread(market=None, *, speed=FAST, clients=(), credentials=None, plain=False, **switches):
+def venue_thread(market=None, *, speed=FAST, clients=(), credentials=None, plain=False, faults=(), seed=1, **switches):
     """Serve a market on loopback; yields the server, which knows its port, and the credentials to believe it."""
     credentials = credentials or certificates.make("localhost", "127.0.0.1")
     settings = VenueSettings(speed=speed, clients=frozenset(it.encode() for it in clients), **switches)
     context = None if plain else credentials.context
-    server = VenueServer(market or recordings("ethusd-d25"), settings, context)
+    plan = FaultPlan(parse_faults(faults), seed=seed)
+    server = VenueServer(market or recordings("ethusd-d25"), settings, context, faults=plan)
     listening, loops = threading.Event(), []
     server.loops = []  # For tests that do something to the venue from within.
 
@@ -65,11 +67,11 @@ def venue_thread(market=None, *, speed=FAST, clients=(), credentials=None, plain
         thread.join(10)
 
 
-def settings_for(server, ca_file, root, *, symbols=("all",), depth=1000, **storage):
+def settings_for(server, ca_file, root, *, symbols=("all",), depth=1000, heartbeat_s=60, **storage):
     """Settings of a recorder of this venue."""
     return Settings(
         venue=VenueSection(host="127.0.0.1", port=server.port, ca_file=str(ca_file)),
-        session=SessionSection(sender_comp_id="CLIENT"),
+        session=SessionSection(sender_comp_id="CLIENT", heartbeat_s=heartbeat_s),
         market=MarketSection(symbols=symbols, depth=depth),
         storage=StorageSection(root=str(root), **storage),
     )
