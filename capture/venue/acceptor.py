@@ -23,6 +23,7 @@ from capture.venue.listing import HALTED, Listing
 from capture.venue.settings import FAST, VenueSettings
 from capture.venue.shuffle import shuffled
 from capture.venue.source import Body, Source
+from capture.venue.stamp import Stamp, trades_only
 from capture.wire import tags, values
 from capture.wire.encoder import encode
 from capture.wire.framer import Framer, FrameTooLong, Skipped
@@ -144,7 +145,7 @@ class Acceptor:
         if self.session.state not in _STATES_SERVED or not self._due:
             return frames
         now_ns = self._now_ns(mono_ns)
-        stamp = _Stamp(self.session.sender, self.session.target, values.timestamp_text(wall_ns))
+        stamp = Stamp(self.session.sender, self.session.target, values.timestamp_text(wall_ns))
         halted = self.listing.status in HALTED and self.settings.halted_market != "all"
         silent = halted and self.settings.halted_market == "silent"
         due, first = self._due, self.session.next_out
@@ -283,7 +284,7 @@ class Acceptor:
         bodies = self.source.bodies(symbol, shape)
         wants_book, wants_trades = b"0" in wanted.entry_types, b"2" in wanted.entry_types
         if self.settings.trades_snapshot and not wants_book:
-            wants_book, bodies = True, _trades_only(bodies)
+            wants_book, bodies = True, trades_only(bodies)
         playing = _Playing(
             symbol=symbol,
             md_req_id=md_req_id,
@@ -300,38 +301,3 @@ class Acceptor:
 
     def _now_ns(self, mono_ns: int) -> float:
         return math.inf if self.settings.speed == FAST else mono_ns * self.settings.speed
-
-
-def _trades_only(bodies: Iterator[Body]) -> Iterator[Body]:
-    """Yield an empty snapshot in place of the first, and trades."""
-    for body in bodies:
-        if body.msg_type == tags.MARKET_DATA_SNAPSHOT:
-            yield Body.of(body.offset_ns, body.msg_type, body.before, b"\x01268=0\x01", has_book=True, has_trades=False)
-        elif body.has_trades:
-            yield body
-
-
-class _Stamp:
-    """Puts one header after another before bodies: what does not change between them is formatted and summed once."""
-
-    __slots__ = ("_rest", "_sum")
-
-    def __init__(self, sender: bytes, target: bytes, sending: bytes) -> None:
-        self._rest = b"\x0149=%b\x0152=%b\x0156=%b\x01" % (sender, sending, target)
-        self._sum = sum(self._rest) + sum(b"8=FIX.4.4\x019=\x0135=\x0134=")
-
-    def stamped(self, body: Body, md_req_id: bytes, md_req_id_sum: int, seq_num: int) -> bytes:
-        """Return a body as a client's next message: header and 262 new, the rest the same bytes."""
-        _, msg_type, before, after, byte_sum, _, _ = body
-        number = b"%d" % seq_num
-        head = b"35=%b\x0134=%b%b" % (msg_type, number, self._rest)
-        length = b"%d" % (len(head) + len(before) + len(md_req_id) + len(after))
-        total = self._sum + sum(msg_type) + sum(number) + sum(length) + byte_sum + md_req_id_sum
-        return b"8=FIX.4.4\x019=%b\x01%b%b%b%b10=%03d\x01" % (
-            length,
-            head,
-            before,
-            md_req_id,
-            after,
-            total & 0xFF,
-        )

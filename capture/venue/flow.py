@@ -24,13 +24,21 @@ SIZE_DECIMALS: Final = 8
 _TABLE: Final = 1024  # Outcomes of a table; a power of two.
 
 # What one message does, in per mille: c change, n new, d delete, t trade; measured on the recordings.
-_KINDS: Final = {"c": 340, "n": 190, "d": 205, "dn": 150, "cn": 50, "dc": 35, "cc": 20, "t": 10}
+_KINDS: Final = {"c": 230, "n": 210, "d": 225, "dn": 210, "cn": 60, "dc": 35, "cc": 20, "t": 10}
 # How far from the best level: up to and with this many levels away, in per mille.
 _DISTANCES: Final = ((0, 187), (1, 150), (3, 188), (9, 258), (24, 180), (99, 37))
 _BURST: Final = 0.55  # Chance that a message follows the one before it at once.
 _BURST_GAP_NS: Final = 1_000_000
 # Pauses between bursts are a mixture of two exponentials with mean 1: (share, mean).
 _PAUSES: Final = ((0.8, 0.4), (0.2, 3.4))
+_STEP_TICKS: Final = 5  # A new level stands at most so far from the one behind it.
+_GAP_TICKS: Final = 50  # Between two levels; a wider gap is filled.
+_WIDTH_TICKS: Final = 400  # Beyond the anchor no best price gets better.
+_MOVES: Final = 1 / 256  # Chance that a message moves the anchor, by at most so many ticks.
+_MOVE_TICKS: Final = 8
+_SPAN_TICKS: Final = 4  # A level, of a side from its best to its worst, at least.
+_SPREAD_TICKS: Final = 10  # A wider spread is being closed.
+_SPREAD_TICKS_MOST: Final = 60  # And at this no best level goes.
 _MARKET_ORDERS: Final = 0.4  # Share of takers.
 _LEVELS_EATEN: Final = 0.4  # Chance that a taker takes a level whole and goes on to the next.
 _TRADES_MOST: Final = 4  # In one message.
@@ -61,7 +69,7 @@ class Flow:
     ) -> None:
         self._instrument, self._sizes, self._shape = instrument, sizes, shape
         self._draw = random.random
-        self._most, self._least = levels + levels // 8, max(levels - levels // 8, LEVELS_LEAST)
+        self._most = levels + levels // 8
         self._levels = levels
         self._began_ms = began_ms
         self._view = BookView(instrument.symbol, shape)
@@ -73,7 +81,8 @@ class Flow:
         self._time = b""
         self._second, self._second_text = -1, b""
         self._trades = 0
-        self._band = (instrument.price // 2, instrument.price * 2)  # Where the best prices stay.
+        self._anchor = instrument.price
+        self._span = _SPAN_TICKS * levels
         gap = instrument.mean_gap_ns
         self._burst_ns = min(_BURST_GAP_NS, gap // 10)
         pause = max((gap - _BURST * self._burst_ns / 2) / (1 - _BURST), 1.0)
@@ -114,6 +123,7 @@ class Flow:
                 else:
                     self._delete(side, distance)
             self._keep_size(side)
+            self._move_anchor()
             if out:
                 yield view.refresh(at_ns, out, view.checksum())
 
@@ -128,24 +138,28 @@ class Flow:
     def _new(self, side: int, distance: int) -> None:
         """Put a level between two others, or between best bid and best offer; where there is no room, change one."""
         end, keys = self._ends[side], self._ends[side].keys
-        better = -self._ends[1 - side].keys[-1] if distance == 0 else 0
-        if distance >= len(keys):
-            distance = len(keys) - 1
-        above = better if distance == 0 else keys[-distance]
+        distance = min(distance, len(keys) - 1)
         below = keys[-1 - distance]
-        room = above - below - 1
-        if room <= 0 or (distance == 0 and not self._may_improve(side, below)):
+        if distance == 0:
+            room = self._spread() - 1
+            # A wide spread is closed by halves, for deletes at the best level open it further than single ticks close.
+            reach = room if room <= _SPREAD_TICKS else room // 2
+            room = room if self._may_improve(side, below) else 0
+        else:
+            room = reach = keys[-distance] - below - 1
+            if room > _GAP_TICKS:  # The best price has left these levels behind: fill up from it, not from them.
+                below, reach = below + room - _STEP_TICKS, _STEP_TICKS
+        if room <= 0:
             end.set(*self._level(side, below), self._out)
             return
-        end.set(*self._level(side, below + 1 + int(self._draw() * (min(5, room)))), self._out)
+        end.set(*self._level(side, below + 1 + int(self._draw() * reach)), self._out)
 
     def _delete(self, side: int, distance: int) -> None:
         end, keys = self._ends[side], self._ends[side].keys
-        if len(keys) <= self._least or (distance == 0 and not self._may_improve(1 - side, -keys[-1])):
+        if len(keys) <= self._levels or (distance == 0 and not self._may_recede(side)):
             self._new(side, distance)
             return
-        index = len(keys) - 1 - distance
-        end.remove(keys[max(0, index)], self._time, self._out)
+        end.remove(keys[max(len(keys) - 1 - distance, 0)], self._time, self._out)
 
     def _trade(self, side: int) -> Body:
         """Return the trades of a taker who meets the best levels of a side; the book's change is in `_out` then."""
@@ -157,7 +171,7 @@ class Flow:
             head, size, _, _ = end.levels[key]
             number, _ = values.scaled(size[:-1], SIZE_DECIMALS)
             taken = number
-            whole = draw() < _LEVELS_EATEN and len(end.keys) > self._least and self._may_improve(1 - side, -key)
+            whole = draw() < _LEVELS_EATEN and len(end.keys) > LEVELS_LEAST and self._may_recede(side)
             if whole:
                 end.remove(key, self._time, self._out)
             elif number > 1:
@@ -171,19 +185,33 @@ class Flow:
                 return self._view.refresh(self._at_ns, trades, None, has_book=False, has_trades=True)
 
     def _keep_size(self, side: int) -> None:
-        """Let the far end of a side grow or shrink with the rest."""
+        """Let the far end of a side go when there are too many levels, and grow when the best price comes near it."""
         end, keys = self._ends[side], self._ends[side].keys
         if len(keys) > self._most:
             end.remove(keys[0], self._time, self._out)
-        elif len(keys) < self._levels:
-            key = keys[0] - 1 - int(self._draw() * 8)
+        elif keys[-1] - keys[0] < self._span:
+            key = keys[0] - 1 - int(self._draw() * _STEP_TICKS)
             if side == 1 or key > 0:
                 end.set(*self._level(side, key), self._out)
 
+    def _move_anchor(self) -> None:
+        """Let the price around which the best ones stay move, now and then and slowly, never far below its half."""
+        if self._draw() < _MOVES:
+            move = int(self._draw() * (2 * _MOVE_TICKS + 1)) - _MOVE_TICKS
+            self._anchor = max(self._anchor + move, self._instrument.price // 2)
+
+    def _spread(self) -> int:
+        """Return the ticks between best bid and best offer."""
+        return -self._ends[0].keys[-1] - self._ends[1].keys[-1]
+
+    def _may_recede(self, side: int) -> bool:
+        """Return whether the best level of a side may go: the spread stays within its limit, the price in its band."""
+        return self._spread() <= _SPREAD_TICKS_MOST and self._may_improve(1 - side, self._ends[1 - side].keys[-1])
+
     def _may_improve(self, side: int, key: int) -> bool:
-        """Return whether the best price of a side may go further its way."""
-        low, high = self._band
-        return key < high if side == 0 else -key > low
+        """Return whether the best price of a side may go further its way: the less likely the further it has come."""
+        away = key - self._anchor if side == 0 else self._anchor + key
+        return away <= 0 or self._draw() > away / _WIDTH_TICKS
 
     # Texts.
 

@@ -158,7 +158,7 @@ class _ClientConnection(asyncio.Protocol):
             self._actions.extend(actions)
             return
         self._actions.extend(actions)
-        while self._actions and self._transport is not None:
+        while self._actions and self._transport is not None and not self._transport.is_closing():
             match self._actions.popleft():
                 case Write(data) if data and not self._silent:
                     self._transport.write(data)

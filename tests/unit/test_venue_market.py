@@ -133,6 +133,21 @@ def test_memory_is_bounded(market):
     assert grown < 4_000_000
 
 
+def test_a_market_stays_a_market(market):
+    """After a hundred thousand messages the spread is some ticks, the ten best levels stand close, prices are near."""
+    stream = market.bodies("BTC/USD", Shape(10))
+    flow = stream.gi_frame.f_locals["self"]
+    for _ in islice(stream, 100_000):
+        pass
+
+    bids, offers = (end.keys for end in flow._ends)
+    start = flow._instrument.price
+    assert 0 < -offers[-1] - bids[-1] < 200
+    assert all(keys[-1] - keys[-10] < 500 for keys in (bids, offers))
+    assert all(140 <= len(keys) <= 180 for keys in (bids, offers))
+    assert abs(bids[-1] - start) < start / 2
+
+
 def test_any_number_of_symbols():
     """A thousand symbols have a thousand names, the first of them as the venue has them."""
     symbols = list(SyntheticMarket(1000).instruments)
