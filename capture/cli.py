@@ -9,20 +9,22 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from capture.cli_support import reporting_errors
 
 if TYPE_CHECKING:
-    from capture.venue.recording import Recordings
+    from capture.venue.certificates import Credentials
     from capture.venue.server import VenueServer
+    from capture.venue.source import Source
     from capture.venue.trading_server import TradingServer
 
 SPEED_LIMIT = 1_000_000.0
 CA_FILE = "venue-ca.pem"
 PORTS = {"market": 4000, "trading": 4001}
+SYMBOLS_SHOWN = 12
 
 
 class Speed(click.ParamType[float]):
@@ -54,6 +56,17 @@ class Speed(click.ParamType[float]):
     show_default=True,
     help="What to serve: market data, or order entry for `fixtape trade`.",
 )
+@click.option("--symbols", type=click.IntRange(min=1), help="Serve a synthetic market of so many symbols instead.")
+@click.option(
+    "--rate", type=float, default=1000, show_default=True, help="Synthetic messages a second, over all symbols."
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Of the synthetic market and of faults: the same is the same.",
+)
 @click.option("--speed", type=Speed(), default="1", show_default=True, help="Recorded seconds a second, or max.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 picks one.  [default: 4000; trading: 4001]")
@@ -61,9 +74,22 @@ class Speed(click.ParamType[float]):
 @click.option(
     "--ca-out",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=CA_FILE,
-    show_default=True,
-    help="Where to write the certificate that clients verify this venue by.",
+    help="Where to write the certificate that clients verify this venue by.  [default: venue-ca.pem, with the port in"
+    " its name where that is another than the default]",
+)
+@click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Behave otherwise where Kraken's pages leave it open; `help` lists the switches. Repeatable.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME@N",
+    help="Go wrong at the N-th market message; `help` lists the faults. Repeatable.",
 )
 @click.option(
     "--credentials",
@@ -76,46 +102,109 @@ class Speed(click.ParamType[float]):
 def venue(
     recordings: tuple[Path, ...],
     profile: str,
-    speed: float,
     host: str,
     port: int | None,
     clients: tuple[str, ...],
-    ca_out: Path,
+    ca_out: Path | None,
     credentials: Path | None,
     seconds: float | None,
+    switches: tuple[str, ...],
+    faults: tuple[str, ...],
+    **market: Any,
 ) -> None:
     """Serve recordings as a simulated Kraken, over TLS 1.3.
 
     RECORDINGS are FIX files (raw bytes, plain or gzipped); without any, the real ones that come with fixtape. With
-    --profile trading it takes orders instead, against the first book of each recording, which stands still.
+    --symbols a synthetic market takes their place, which never ends. With --profile trading it takes orders instead,
+    against the first book of each recording, which stands still.
 
     \b
-    Example:
+    Examples:
       fixtape venue --speed max --port 4000
+      fixtape venue --symbols 200 --rate 20000 --seed 1
       fixtape venue --profile trading
     """
-    from capture.client import run
-    from capture.venue import certificates, recording
-    from capture.venue.acceptor import VenueSettings
-    from capture.venue.server import VenueServer
+    from capture.venue.faults import describe_faults
+    from capture.venue.settings import describe_switches
 
+    if "help" in switches:
+        click.echo("\n".join(describe_switches()))
+        return
+    if "help" in faults:
+        click.echo("\n".join(describe_faults()))
+        return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    market = recording.load(recordings) if recordings else recording.shipped()
     port = PORTS[profile] if port is None else port
+    ca_file = ca_out or Path(CA_FILE if port == PORTS[profile] else f"venue-ca-{port}.pem")
     known = frozenset(it.encode() for it in clients)
     if profile == "trading":
-        _serve_trading(market, known, credentials, host=host, port=port, ca_out=ca_out, seconds=seconds)
-        return
-    proof = certificates.make("localhost", "127.0.0.1", "::1", *({host} - {"localhost", "127.0.0.1", "::1"}))
-    proof.write_ca(ca_out)
-    server = VenueServer(market, VenueSettings(speed=speed, clients=known), proof.context, host=host, port=port)
-    depth = max(stream.depth for stream in market.streams.values())
+        _serve_trading(recordings, known, credentials, host=host, port=port, ca_file=ca_file, seconds=seconds)
+    else:
+        _serve_market(
+            recordings, known, switches, faults, host=host, port=port, ca_file=ca_file, seconds=seconds, **market
+        )
+
+
+def _proof(host: str, **options: Any) -> "Credentials":
+    """Return certificates for every name by which this venue may be called."""
+    from capture.venue import certificates
+
+    names = ("localhost", "127.0.0.1", "::1")
+    return certificates.make(*names, *({host} - set(names)), **options)
+
+
+def _market(recordings: tuple[Path, ...], symbols: int | None, rate: float, seed: int) -> "Source":
+    """Return what is served: a synthetic market, or recordings."""
+    from capture import clock
+    from capture.venue import recording
+    from capture.venue.market import SyntheticMarket
+    from capture.wire.values import MILLISECOND_NS
+
+    if symbols is None:
+        return recording.load(recordings) if recordings else recording.shipped()
+    if recordings:
+        raise click.UsageError("--symbols makes a synthetic market; name no recordings beside it")
+    # Entries bear the time of day at which the market began, and what passed since.
+    return SyntheticMarket(symbols, rate=rate, seed=seed, began_ms=clock.read().wall_ns // MILLISECOND_NS)
+
+
+def _serve_market(
+    recordings: tuple[Path, ...],
+    clients: frozenset[bytes],
+    switches: tuple[str, ...],
+    faults: tuple[str, ...],
+    *,
+    symbols: int | None,
+    rate: float,
+    seed: int,
+    speed: float,
+    host: str,
+    port: int,
+    ca_file: Path,
+    seconds: float | None,
+) -> None:
+    """Serve market data until stopped."""
+    from capture.client import run
+    from capture.venue.faults import FaultPlan, parse_faults
+    from capture.venue.server import VenueServer
+    from capture.venue.settings import VenueSettings, parse_switches
+
+    planned = parse_faults(faults)
+    whole = {it.name for it in planned if not it.at}
+    market = _market(recordings, symbols, rate, seed)
+    settings = VenueSettings(speed=speed, clients=clients, **parse_switches(switches))
+    version = "1.2" if "tls-1.2" in whole else settings.tls
+    proof = _proof(host, version=version, believed="certificate" not in whole)
+    server = VenueServer(market, settings, proof.context, faults=FaultPlan(planned, seed=seed), host=host, port=port)
 
     def listening() -> None:
-        click.echo(f"listening on {host}:{server.port}; {len(market.streams)} symbols: {', '.join(market.streams)}")
+        proof.write_ca(ca_file)
+        names = list(market.instruments)
+        listed = ", ".join(names[:SYMBOLS_SHOWN]) + (", …" if len(names) > SYMBOLS_SHOWN else "")
+        click.echo(f"listening on {host}:{server.port}; {len(names)} symbols: {listed}")
         click.echo(
-            f"record it:  fixtape record --host {host} --port {server.port} --ca {ca_out}"
-            f" --sender CLIENT --symbol all --depth {depth} --root tape",
+            f"record it:  fixtape record --host {host} --port {server.port} --ca {ca_file}"
+            " --sender CLIENT --symbol all --root tape",
             err=True,
         )
 
@@ -123,35 +212,35 @@ def venue(
 
 
 def _serve_trading(
-    market: "Recordings",
+    recordings: tuple[Path, ...],
     clients: frozenset[bytes],
     credentials: Path | None,
     *,
     host: str,
     port: int,
-    ca_out: Path,
+    ca_file: Path,
     seconds: float | None,
 ) -> None:
     """Serve order entry until stopped."""
     from capture.client import run
     from capture.trading.credentials import load
-    from capture.venue import certificates
+    from capture.venue import recording
     from capture.venue.exchange import Exchange
     from capture.venue.trading import TradingVenueSettings
     from capture.venue.trading_server import TradingServer
 
     expected = load(os.environ, credentials)
-    proof = certificates.make("localhost", "127.0.0.1", "::1", *({host} - {"localhost", "127.0.0.1", "::1"}))
-    proof.write_ca(ca_out)
-    exchange = Exchange(market)
+    proof = _proof(host)
+    exchange = Exchange(recording.load(recordings) if recordings else recording.shipped())
     server = TradingServer(
         exchange, TradingVenueSettings(clients=clients), expected, proof.context, host=host, port=port
     )
 
     def listening() -> None:
+        proof.write_ca(ca_file)
         click.echo(f"order entry on {host}:{server.port}; {len(exchange.books)} symbols: {', '.join(exchange.books)}")
         click.echo(
-            f"trade:  fixtape trade buy 0.001 BTC/USD --limit 25000 --host {host} --port {server.port} --ca {ca_out}"
+            f"trade:  fixtape trade buy 0.001 BTC/USD --limit 25000 --host {host} --port {server.port} --ca {ca_file}"
             " --sender CLIENT",
             err=True,
         )
