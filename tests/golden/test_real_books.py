@@ -84,9 +84,9 @@ def played(request: pytest.FixtureRequest) -> Played:
     for each in (feed, follower):
         each.opened(now_ns, 0, CONNECTION)
     flush()
-    while data := venue.take_bytes():
+    while data := b"".join(venue.take_frames()):
         take_in(data)
-    while data := venue.playback(now_ns, now_ns - T0, count_limit=1):
+    while data := b"".join(venue.playback(now_ns, now_ns - T0, count_limit=1)):
         now_ns += MILLISECOND_NS
         take_in(data)
         message = parse(data)

@@ -1,23 +1,18 @@
 """A simulated venue in a thread of its own, and recorders against it."""
 
-import asyncio
 import gzip
 import json
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 from capture.client import run
 from capture.config import MarketSection, SessionSection, Settings, StorageSection, VenueSection
-from capture.venue import certificates, recording
-from capture.venue.acceptor import FAST, VenueSettings
-from capture.venue.faults import FaultPlan, parse_faults
-from capture.venue.server import VenueServer
+from capture.venue import recording
+from capture.venue.thread import VenueThread
 from storage.recorder import Recorder
 
 DATA = Path(__file__).parents[1] / "data"
 SOFTWARE = "fixtape test"
-VENUE_S = 1200.0  # No venue outlives its test by more.
 
 
 def recordings(*names):
@@ -34,37 +29,11 @@ def truth(name):
 
 
 @contextmanager
-def venue_thread(market=None, *, speed=FAST, clients=(), credentials=None, plain=False, faults=(), seed=1, **switches):
+def venue_thread(market=None, *, clients=(), **options):
     """Serve a market on loopback; yields the server, which knows its port, and the credentials to believe it."""
-    credentials = credentials or certificates.make("localhost", "127.0.0.1")
-    settings = VenueSettings(speed=speed, clients=frozenset(it.encode() for it in clients), **switches)
-    context = None if plain else credentials.context
-    plan = FaultPlan(parse_faults(faults), seed=seed)
-    server = VenueServer(market or recordings("ethusd-d25"), settings, context, faults=plan)
-    listening, loops = threading.Event(), []
-    server.loops = []  # For tests that do something to the venue from within.
-
-    async def serve():
-        async with server:
-            stop = asyncio.Event()
-            loops.append((asyncio.get_running_loop(), stop))
-            server.loops.append(asyncio.get_running_loop())
-            listening.set()
-            try:
-                async with asyncio.timeout(VENUE_S):
-                    await stop.wait()
-            except TimeoutError:
-                return
-
-    thread = threading.Thread(target=lambda: run(serve()), daemon=True)
-    thread.start()
-    assert listening.wait(10)
-    try:
-        yield server, credentials
-    finally:
-        loop, stop = loops[0]
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+    known = frozenset(it.encode() for it in clients)
+    with VenueThread(market or recordings("ethusd-d25"), clients=known, **options) as venue:
+        yield venue.server, venue.credentials
 
 
 def settings_for(server, ca_file, root, *, symbols=("all",), depth=1000, heartbeat_s=60, **storage):

@@ -9,11 +9,12 @@ import os
 from pathlib import Path
 
 import pytest
-from venues import SOFTWARE, recordings, settings_for, venue_thread
+from venues import SOFTWARE, recordings, settings_for
 
 from capture.backoff import Backoff
 from capture.client import run
 from capture.session.states import State
+from capture.venue.thread import VenueThread
 from storage.recorder import Recorder
 
 pytestmark = [pytest.mark.venue, pytest.mark.timeout(1200)]
@@ -59,13 +60,13 @@ def test_reconnects_leave_memory_and_descriptors_flat(tmp_path):
             seen.append(measure())
             recorder.stop()
 
-    with venue_thread(recordings("btcusd-d10-resubscribe")) as (server, credentials):
-        dropping = asyncio.run_coroutine_threadsafe(_drop_whoever_is_logged_on(server), server.loops[0])
-        ca_file = credentials.write_ca(tmp_path / "ca.pem")
-        settings = settings_for(server, ca_file, tmp_path / "tape", batch_s=1)
+    with VenueThread(recordings("btcusd-d10-resubscribe")) as venue:
+        dropping = venue.call(asyncio.ensure_future, _drop_whoever_is_logged_on(venue.server))
+        ca_file = venue.credentials.write_ca(tmp_path / "ca.pem")
+        settings = settings_for(venue, ca_file, tmp_path / "tape", batch_s=1)
         with Recorder(settings, SOFTWARE, backoff=Backoff(lambda _low, _high: 0.0)) as recorder:
             run(recorder.run(seconds=SECONDS_LIMIT, watch=watch))
-        dropping.cancel()
+        venue.call(dropping.cancel)
 
     (half_kib, half_files, half_objects), (kib, files, objects) = seen[0], seen[-1]
     print(
