@@ -142,7 +142,10 @@ class _ClientConnection(asyncio.Protocol):
         count = BURST_MESSAGES if limit is None else min(max(limit, 1), BURST_MESSAGES)
         frames = self.acceptor.playback(now.wall_ns, now.mono_ns, count_limit=count)
         if frames and limit == 0:
+            before = len(self._server.faults.happened)
             self._act(*self._faults.hit(frames[0], self.acceptor.session))
+            for text in self._server.faults.happened[before:]:
+                log.info("%s fault: %s", self._name, text)
         elif frames:
             self._act(Write(self._faults.passed(frames, market=True)))
         due = self.acceptor.next_due_mono_ns()
