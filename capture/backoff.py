@@ -13,15 +13,15 @@ FIRST_S: Final = 1.0
 LIMIT_S: Final = 30.0
 REFUSED_FIRST_S: Final = 60.0
 REFUSED_LIMIT_S: Final = 900.0
-STEADY_S: Final = 30.0  # A session that lasted so long was no part of a storm.
+STEADY_S: Final = 5.0  # A session that lasted so long was no part of a storm.
 JITTER: Final = 0.2  # Either way, so that many clients do not come back in one instant.
 
 
 class Ending(Enum):
     """How a connection, or the attempt at one, ended."""
 
-    UNREACHABLE = "no connection, or no TLS"
-    REFUSED = "the Logon was not accepted"
+    UNREACHABLE = "no connection, no TLS, or no answer to the Logon"
+    REFUSED = "the Logon was answered with a Logout"
     DROPPED = "a session that was established ended"
 
 

@@ -22,6 +22,7 @@ from capture.clock import Now
 from capture.connect import Endpoint, open_connection, tls_context
 from capture.errors import LogonRefused, VenueError
 from capture.feed import Feed
+from capture.session import events
 from capture.session.states import ESTABLISHED
 from capture.sinks import Connection, Journal
 from capture.subscriber import Subscriber
@@ -90,6 +91,7 @@ class Client:
         self._connecting: asyncio.Task[_Transport] | None = None
         self._fatal: BaseException | None = None
         self._logged_on = False  # On the present connection.
+        self._refused = False  # On the present connection: the Logon was answered with a Logout.
         self._reason = ""  # Why the last connection ended.
 
     async def run(self) -> None:
@@ -109,16 +111,18 @@ class Client:
 
     async def _one_connection(self, context: ssl.SSLContext) -> tuple[Ending, str]:
         """Connect, stay until it ends, and say how. Errors: VenueError before the run's first logon."""
-        self._logged_on = False
+        self._logged_on = self._refused = False
         try:
             await self._connect(context)
-            if self._logged_on or self._stopping.is_set():
-                return Ending.DROPPED, self._reason
-            raise LogonRefused(self._refusal())
         except VenueError as error:
             if not self.logged_on_once:
                 raise
-            return Ending.REFUSED if isinstance(error, LogonRefused) else Ending.UNREACHABLE, str(error)
+            return Ending.UNREACHABLE, str(error)
+        if self._logged_on or self._stopping.is_set():
+            return Ending.DROPPED, self._reason
+        if not self.logged_on_once:
+            raise LogonRefused(self._refusal())
+        return Ending.REFUSED if self._refused else Ending.UNREACHABLE, self._refusal()
 
     def stop(self) -> None:
         """Log out, then end `run`."""
@@ -184,6 +188,7 @@ class Client:
     def _act(self, now: Now) -> None:
         """Decide upon what was found, send what is due, close where the session is over."""
         while findings := self.feed.take_findings():
+            self._refused = self._refused or any(isinstance(it, events.LogonRefused) for it in findings)
             self.subscriber.handle(findings, now.wall_ns, now.mono_ns)
             self._flush(now)
         self._flush(now)
