@@ -25,12 +25,12 @@ def test_signal_moves_as_the_table_says_or_is_an_error(state: State, signal: Sig
     session = session_in(state)
 
     if (state, signal) in TRANSITIONS:
-        session._signal(signal)
+        session.signal(signal)
 
         assert session.state is TRANSITIONS[state, signal]
     else:
         with pytest.raises(SessionError, match=signal.value):
-            session._signal(signal)
+            session.signal(signal)
 
         assert session.state is state
 

@@ -1,0 +1,51 @@
+"""What both sides of a session agreed on beforehand, and the session's limits.
+
+Layer: session. Data only.
+Source: FIX 4.4 volume 2; section "Numbers and times" of the cases.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from capture.wire import values
+from capture.wire.message import Field
+
+LOGON_TIME_NS: Final = 10 * values.SECOND_NS
+LOGOUT_TIME_NS: Final = 10 * values.SECOND_NS
+VIOLATION_LOGOUT_TIME_NS: Final = 2 * values.SECOND_NS
+RESEND_TIME_NS: Final = 5 * values.SECOND_NS  # No progress for this long: ask again.
+RESEND_REQUESTS_LIMIT: Final = 3  # For one gap; then the session is begun anew.
+TEST_REQUEST_AFTER: Final = 1.2  # Of the heartbeat interval, in silence (TC 6).
+GIVE_UP_AFTER: Final = 2.4
+OUTBOX_LIMIT: Final = 100_000
+TEXT_LIMIT: Final = 200  # Of Text(58) that we send.
+
+
+class Role(Enum):
+    """Who begins: the initiator connects and sends the first Logon."""
+
+    INITIATOR = "initiator"
+    ACCEPTOR = "acceptor"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What both sides agreed on beforehand.
+
+    target: empty for an acceptor that takes any SenderCompID; it is then learned from the Logon.
+    sending_time_limit_s: SendingTime(52) further off than this is an event, and ends the session where `strict_time`.
+    answers: False for a follower, which is told what was sent instead of deciding it.
+    logon_fields: what a Logon carries besides, given its MsgSeqNum(34), which a signature covers; asked as it is built.
+    """
+
+    role: Role
+    sender: bytes
+    target: bytes
+    heartbeat_s: int = 60
+    reset: bool = True
+    sending_time_limit_s: int = 120
+    strict_time: bool = False
+    answers: bool = True
+    logon_fields: Callable[[int], tuple[Field, ...]] | None = None
