@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SEQUENCE_RESET = "sequence_reset"
     RESEND_REQUEST = "resend_request"
     REJECT = "reject"
+    REJECTED = "rejected"
     GARBLED = "garbled"
     TIME_OFF = "time_off"
     VIOLATION = "violation"
@@ -104,7 +105,7 @@ class Described(NamedTuple):
     fields: EventFields
 
 
-def describe(event: events.SessionEvent, seq: int) -> Described:  # noqa: C901, PLR0911 - one line for each kind of event
+def describe(event: events.SessionEvent, seq: int) -> Described:  # noqa: C901, PLR0911, PLR0912 - one line for each kind of event
     """Return a session event as the row that keeps it; `seq` is the last number accounted for."""
     match event:
         case events.LoggedOn(heartbeat_s):
@@ -134,6 +135,8 @@ def describe(event: events.SessionEvent, seq: int) -> Described:  # noqa: C901, 
             return Described(Kind.RESEND_REQUEST, {"seq": seq, "text": f"{begin} to {end}"})
         case events.RejectReceived(ref_seq_num, text):
             return Described(Kind.REJECT, {"seq": seq, "received": ref_seq_num, "text": text})
+        case events.MessageRejected(ref_seq_num, ref_msg_type, text):
+            return Described(Kind.REJECTED, {"seq": seq, "received": ref_seq_num, "text": f"35={ref_msg_type}: {text}"})
         case events.MessageIgnored(reason):
             return Described(Kind.GARBLED, {"text": reason})
         case events.TimeOff(off_ms):

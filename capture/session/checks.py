@@ -4,7 +4,8 @@ Layer: session. Source: FIX 4.4 volume 2, cases HDR.
 """
 
 from capture.errors import ValueMalformed
-from capture.session import events
+from capture.session import content, events
+from capture.session.content import Fault
 from capture.session.core import Core
 from capture.wire import tags, values
 from capture.wire.message import Message
@@ -23,25 +24,66 @@ def expect_comp_ids(core: Core, message: Message) -> None:
     expect(message, tags.TARGET_COMP_ID, core.sender)
 
 
-def header(core: Core, message: Message, wall_ns: int) -> int | None:
-    """Return SendingTime(52) in ns, or None where the message ends the session or is refused."""
+def header(core: Core, message: Message, wall_ns: int) -> bool:
+    """Return whether a message belongs to this session; where not, it ends it.
+
+    What can be refused by its number alone is left to `fault`, in its turn.
+    """
     try:
         expect(message, tags.BEGIN_STRING, tags.BEGIN_STRING_VALUE)
-        expect_comp_ids(core, message)
         message.integer(tags.MSG_SEQ_NUM)
-        return sending_time(core, message, wall_ns)
     except ValueMalformed as error:
         core.violate(str(error))
-        return None
+        return False
+    for tag, expected in ((tags.SENDER_COMP_ID, core.target), (tags.TARGET_COMP_ID, core.sender)):
+        if message.get(tag) not in {expected, None, b""}:
+            text = f"expected tag {tag} {expected.decode('ascii', 'replace')}, received {message.get(tag)!r}"
+            core.violate_by(message, Fault(9, tag), text)
+            return False
+    try:
+        return sending_time(core, message, wall_ns)
+    except ValueMalformed:
+        return True
 
 
-def sending_time(core: Core, message: Message, wall_ns: int) -> int | None:
-    """Return SendingTime(52) in ns, or None where it is off and the limit is strict. Errors: ValueMalformed."""
-    sending_ns = values.timestamp_ns(message.need(tags.SENDING_TIME))
-    off_ms = (sending_ns - wall_ns) // values.MILLISECOND_NS
-    if abs(off_ms) > core.settings.sending_time_limit_s * 1000:
-        core.happened.append(events.TimeOff(off_ms))
-        if core.settings.strict_time:
-            core.violate(f"SendingTime accuracy problem: {off_ms} ms off")
-            return None
-    return sending_ns
+def fault(core: Core, message: Message) -> Fault | None:
+    """Return what a message is refused for in its turn: a header field missing or unreadable, or its content."""
+    for tag in (tags.SENDER_COMP_ID, tags.TARGET_COMP_ID, tags.SENDING_TIME):
+        if not message.get(tag):
+            return Fault(1 if message.get(tag) is None else 4, tag)
+    try:
+        sending_ns = values.timestamp_ns(message.need(tags.SENDING_TIME))
+    except ValueMalformed:
+        return Fault(6, tags.SENDING_TIME)
+    if message.get(tags.POSS_DUP_FLAG) == b"Y" and message.msg_type != tags.SEQUENCE_RESET:
+        found = _original_time(message, sending_ns)
+        if found is not None:
+            return found
+    return content.fault(message, strict=core.settings.strict_content)
+
+
+def _original_time(message: Message, sending_ns: int) -> Fault | None:
+    original = message.get(tags.ORIG_SENDING_TIME)
+    if not original:
+        return Fault(1 if original is None else 4, tags.ORIG_SENDING_TIME)
+    try:
+        late = values.timestamp_ns(original) > sending_ns
+    except ValueMalformed:
+        return Fault(6, tags.ORIG_SENDING_TIME)
+    return Fault(10, tags.ORIG_SENDING_TIME, ends="OrigSendingTime(122) is after SendingTime(52)") if late else None
+
+
+def sending_time(core: Core, message: Message, wall_ns: int) -> bool:
+    """Return whether SendingTime(52) is near enough, told as an event where not. Errors: ValueMalformed."""
+    off_ms = (values.timestamp_ns(message.need(tags.SENDING_TIME)) - wall_ns) // values.MILLISECOND_NS
+    if abs(off_ms) <= core.settings.sending_time_limit_s * 1000:
+        return True
+    core.happened.append(events.TimeOff(off_ms))
+    if not core.settings.strict_time:
+        return True
+    text = f"SendingTime accuracy problem: {off_ms} ms off"
+    if message.msg_type == tags.LOGON:
+        core.violate(text)
+    else:
+        core.violate_by(message, Fault(10, tags.SENDING_TIME), text)
+    return False

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from capture.errors import SessionError
 from capture.session import events
+from capture.session.content import Fault
+from capture.session.dictionary import REVERSED_ROUTE
 from capture.session.sequence import InboundSequence
 from capture.session.settings import OUTBOX_LIMIT, TEXT_LIMIT, Role, SessionSettings
 from capture.session.states import TRANSITIONS, Signal, State
@@ -79,18 +81,44 @@ class Core:
         if not any(outbound.msg_type == tags.LOGOUT for outbound in self.outbox):
             self.queue(tags.LOGOUT, ((tags.TEXT, text.encode()[:TEXT_LIMIT]),) if text else ())
 
-    def reject(self, message: Message, tag: int, *, reason: int, text: str) -> None:
-        """Have a message refused (35=3)."""
+    def reject(self, message: Message, fault: Fault, text: str = "") -> None:
+        """Have a message refused (35=3). text: instead of the standard's name of the reason."""
+        text = text or fault.text
+        ref_seq_num, ref_msg_type = message.text(tags.MSG_SEQ_NUM), message.text(tags.MSG_TYPE)
+        self.happened.append(events.MessageRejected(ref_seq_num, ref_msg_type, f"{text} (tag {fault.tag})"))
+        route = [(REVERSED_ROUTE[tag], value) for tag, value in message.fields if value and tag in REVERSED_ROUTE]
         body = (
             (tags.REF_SEQ_NUM, message.need(tags.MSG_SEQ_NUM)),
             (tags.TEXT, text.encode()),
-            (tags.REF_TAG_ID, b"%d" % tag),
-            (tags.REF_MSG_TYPE, message.msg_type),
-            (tags.SESSION_REJECT_REASON, b"%d" % reason),
+            (tags.REF_TAG_ID, b"%d" % fault.tag),
+            (tags.REF_MSG_TYPE, message.msg_type or b"?"),
+            (tags.SESSION_REJECT_REASON, b"%d" % fault.reason),
         )
-        self.queue(tags.REJECT, body)
+        self.queue(tags.REJECT, (*route, *body))
 
-    def violate(self, text: str, *, expected: str = "", received: str = "") -> None:
+    def refuse(self, message: Message, reason: int, text: str) -> None:
+        """Have an application message refused (35=j). reason: BusinessRejectReason(380)."""
+        ref_seq_num, ref_msg_type = message.text(tags.MSG_SEQ_NUM), message.text(tags.MSG_TYPE)
+        self.happened.append(events.MessageRejected(ref_seq_num, ref_msg_type, text))
+        body = (
+            (tags.REF_SEQ_NUM, message.need(tags.MSG_SEQ_NUM)),
+            (tags.TEXT, text.encode()),
+            (tags.REF_MSG_TYPE, message.msg_type),
+            (tags.BUSINESS_REJECT_REASON, b"%d" % reason),
+        )
+        self.queue(tags.BUSINESS_MESSAGE_REJECT, body)
+
+    def violate_by(self, message: Message, fault: Fault, text: str) -> None:
+        """End the session over a message that is refused as well; it is consumed where it was the expected one."""
+        if self.broken:
+            return
+        if message.integer(tags.MSG_SEQ_NUM) == self.inbound.expected:
+            self.inbound.advance(self.inbound.expected + 1)
+        self.violate(text, rejected=(message, fault))
+
+    def violate(
+        self, text: str, *, expected: str = "", received: str = "", rejected: tuple[Message, Fault] | None = None
+    ) -> None:
         """End the session over a broken rule: say so, log out, hand nothing over any more."""
         if self.broken:
             return
@@ -99,4 +127,6 @@ class Core:
         if self.state in {State.LOGOUT_SENT, State.LOGOUT_RECEIVED}:
             return
         self.outbox.clear()
+        if rejected is not None:
+            self.reject(*rejected)
         self.queue_logout(text)

@@ -104,6 +104,15 @@ class RejectReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageRejected:
+    """We refused a message of the other side (35=3, or 35=j for its application's types)."""
+
+    ref_seq_num: str
+    ref_msg_type: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageIgnored:
     """A message that FIX says to ignore: garbled, or a possible duplicate seen before."""
 
@@ -140,6 +149,7 @@ SessionEvent = (
     | TestRequestSent
     | ResendRequested
     | RejectReceived
+    | MessageRejected
     | MessageIgnored
     | TimeOff
     | Violated

@@ -6,6 +6,7 @@ Left to others: what is kept meanwhile (`sequence`), and answers to the other si
 
 from capture.errors import ValueMalformed
 from capture.session import events
+from capture.session.content import Fault
 from capture.session.core import Core
 from capture.session.settings import RESEND_REQUESTS_LIMIT, RESEND_TIME_NS
 from capture.session.states import Signal, State
@@ -55,12 +56,12 @@ def fill(core: Core, message: Message, seq_num: int) -> None:
         new_seq_no = message.integer(tags.NEW_SEQ_NO)
     except ValueMalformed:
         core.inbound.advance(seq_num + 1)
-        core.reject(message, tags.NEW_SEQ_NO, reason=1, text="Required tag missing")
+        core.reject(message, Fault(1, tags.NEW_SEQ_NO))
         return
     if new_seq_no <= seq_num:
         core.inbound.advance(seq_num + 1)
         text = f"attempt to lower sequence number, invalid value NewSeqNo(36)={new_seq_no}"
-        core.reject(message, tags.NEW_SEQ_NO, reason=5, text=text)
+        core.reject(message, Fault(5, tags.NEW_SEQ_NO), text)
         return
     core.inbound.advance(new_seq_no)
     core.happened.append(events.GapFilled(seq_num, new_seq_no - 1))
@@ -71,11 +72,11 @@ def reset_by_peer(core: Core, message: Message) -> None:
     try:
         new_seq_no = message.integer(tags.NEW_SEQ_NO)
     except ValueMalformed:
-        core.reject(message, tags.NEW_SEQ_NO, reason=1, text="Required tag missing")
+        core.reject(message, Fault(1, tags.NEW_SEQ_NO))
         return
     expected = core.inbound.expected
     if new_seq_no < expected:
-        core.reject(message, tags.NEW_SEQ_NO, reason=5, text="Value is incorrect (out of range) for this tag")
+        core.reject(message, Fault(5, tags.NEW_SEQ_NO))
         return
     core.happened.append(events.SequenceReset(expected, new_seq_no))
     core.inbound.reset(new_seq_no)

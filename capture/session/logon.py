@@ -54,7 +54,7 @@ def _receive(core: Core, message: Message, wall_ns: int) -> None:
     checks.expect(message, tags.BEGIN_STRING, tags.BEGIN_STRING_VALUE)
     checks.expect(message, tags.ENCRYPT_METHOD, b"0")
     checks.expect_comp_ids(core, message)
-    if checks.sending_time(core, message, wall_ns) is None:
+    if not checks.sending_time(core, message, wall_ns):
         return
     if core.initiator:
         core.heartbeat_ns = heartbeat_s * values.SECOND_NS

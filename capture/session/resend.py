@@ -5,6 +5,7 @@ Layer: session. Source: FIX 4.4 volume 2, cases RSD.
 
 from capture.errors import ValueMalformed
 from capture.session import events
+from capture.session.content import Fault
 from capture.session.core import Core
 from capture.wire import tags
 from capture.wire.message import Message
@@ -18,14 +19,13 @@ def answer(core: Core, message: Message) -> None:
             numbers.append(message.integer(tag))
         except ValueMalformed:
             given = message.get(tag)
-            text = "Incorrect data format for value" if given else "Required tag missing"
-            core.reject(message, tag, reason=6 if given else 1, text=text)
+            core.reject(message, Fault(6 if given else 1, tag))
             return
     begin, end = numbers
     # What is queued already will bear the next numbers; only what went out can have been missed.
     last = core.next_out - 1
     if not 1 <= begin <= last or (end and end < begin):
-        core.reject(message, tags.BEGIN_SEQ_NO, reason=5, text="Value is incorrect (out of range) for this tag")
+        core.reject(message, Fault(5, tags.BEGIN_SEQ_NO if not 1 <= begin <= last else tags.END_SEQ_NO))
         return
     core.happened.append(events.ResendRequested(begin, end))
     new_seq_no = (min(end, last) if end else last) + 1

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from capture.errors import SessionError
 from capture.session import checks, events, gaps, logon, resend
+from capture.session.content import Fault
 from capture.session.core import Core
 from capture.session.settings import (
     GIVE_UP_AFTER,
@@ -24,6 +25,7 @@ from capture.session.settings import (
     OUTBOX_LIMIT,
     TEST_REQUEST_AFTER,
     TEXT_LIMIT,
+    UNSUPPORTED_MESSAGE_TYPE,
     VIOLATION_LOGOUT_TIME_NS,
     Role,
     SessionSettings,
@@ -104,10 +106,9 @@ class Session(Core):
             if not self.broken:
                 logon.receive_first(self, message, wall_ns)
             return []
-        sending_ns = checks.header(self, message, wall_ns)
-        if sending_ns is None or (self.broken and message.msg_type != tags.LOGOUT):
+        if not checks.header(self, message, wall_ns) or (self.broken and message.msg_type != tags.LOGOUT):
             return []
-        return list(self._in_turn(message, sending_ns, mono_ns))
+        return list(self._in_turn(message, mono_ns))
 
     def ignored(self, reason: str, mono_ns: int) -> None:
         """Take note of a frame that is no message: a sign of life and nothing else."""
@@ -181,7 +182,7 @@ class Session(Core):
         taken, self.happened = self.happened, []
         return taken
 
-    def _in_turn(self, message: Message, sending_ns: int, mono_ns: int) -> Iterator[Delivery]:
+    def _in_turn(self, message: Message, mono_ns: int) -> Iterator[Delivery]:
         seq_num = message.integer(tags.MSG_SEQ_NUM)
         if message.msg_type == tags.SEQUENCE_RESET and message.get(tags.GAP_FILL_FLAG) != b"Y":
             gaps.reset_by_peer(self, message)
@@ -191,14 +192,17 @@ class Session(Core):
             self._too_low(message, seq_num)
         else:
             recovered = self.state is State.AWAITING_RESEND
-            yield from self._handle(message, seq_num, sending_ns, recovered=recovered)
+            yield from self._handle(message, seq_num, recovered=recovered)
             while not self.broken and (kept := self.inbound.take_next()) is not None:
-                kept_sending_ns = values.timestamp_ns(kept.need(tags.SENDING_TIME))
-                yield from self._handle(kept, self.inbound.expected, kept_sending_ns, recovered=False)
+                yield from self._handle(kept, self.inbound.expected, recovered=False)
             if recovered:
                 gaps.progressed(self, mono_ns)
 
-    def _handle(self, message: Message, seq_num: int, sending_ns: int, *, recovered: bool) -> Iterator[Delivery]:
+    def _handle(self, message: Message, seq_num: int, *, recovered: bool) -> Iterator[Delivery]:
+        found = checks.fault(self, message)
+        if found is not None:
+            self._refuse(message, seq_num, found)
+            return
         if message.msg_type == tags.SEQUENCE_RESET:
             gaps.fill(self, message, seq_num)
             return
@@ -206,17 +210,26 @@ class Session(Core):
         if message.msg_type in tags.ADMIN_TYPES:
             self._handle_admin(message)
             return
+        if self.settings.supported is not None and message.msg_type not in self.settings.supported:
+            self.refuse(message, UNSUPPORTED_MESSAGE_TYPE, "Unsupported Message Type")
+            return
         duplicate = message.get(tags.POSS_DUP_FLAG) == b"Y"
+        sending_ns = values.timestamp_ns(message.need(tags.SENDING_TIME))
         yield Delivery(message, seq_num, sending_ns, duplicate, recovered and duplicate)
+
+    def _refuse(self, message: Message, seq_num: int, fault: Fault) -> None:
+        """Refuse a message for a fault; it is consumed where it was the expected one."""
+        if fault.ends:
+            self.violate_by(message, fault, fault.ends)
+            return
+        if seq_num == self.inbound.expected:
+            self.inbound.advance(seq_num + 1)
+        self.reject(message, fault)
 
     def _handle_admin(self, message: Message) -> None:
         match message.msg_type:
             case tags.TEST_REQUEST:
-                test_req_id = message.get(tags.TEST_REQ_ID)
-                if test_req_id:
-                    self.queue(tags.HEARTBEAT, ((tags.TEST_REQ_ID, test_req_id),))
-                else:
-                    self.reject(message, tags.TEST_REQ_ID, reason=1, text="Required tag missing")
+                self.queue(tags.HEARTBEAT, ((tags.TEST_REQ_ID, message.need(tags.TEST_REQ_ID)),))
             case tags.HEARTBEAT:
                 self.happened.append(events.HeartbeatReceived(message.text(tags.TEST_REQ_ID)))
             case tags.RESEND_REQUEST:
@@ -256,6 +269,10 @@ class Session(Core):
         if message.msg_type == tags.LOGOUT:
             self._receive_logout(message)
         elif message.get(tags.POSS_DUP_FLAG) == b"Y":
+            found = checks.fault(self, message)
+            if found is not None and found.tag == tags.ORIG_SENDING_TIME:
+                self._refuse(message, seq_num, found)
+                return
             self.happened.append(events.MessageIgnored(f"possible duplicate of MsgSeqNum {seq_num}"))
         elif message.msg_type == tags.RESEND_REQUEST and not self.initiator:
             resend.answer(self, message)

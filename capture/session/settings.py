@@ -20,6 +20,7 @@ RESEND_REQUESTS_LIMIT: Final = 3  # For one gap; then the session is begun anew.
 TEST_REQUEST_AFTER: Final = 1.2  # Of the heartbeat interval, in silence (TC 6).
 GIVE_UP_AFTER: Final = 2.4
 OUTBOX_LIMIT: Final = 100_000
+UNSUPPORTED_MESSAGE_TYPE: Final = 3  # BusinessRejectReason(380)
 TEXT_LIMIT: Final = 200  # Of Text(58) that we send.
 
 
@@ -36,6 +37,8 @@ class SessionSettings:
 
     target: empty for an acceptor that takes any SenderCompID; it is then learned from the Logon.
     sending_time_limit_s: SendingTime(52) further off than this is an event, and ends the session where `strict_time`.
+    strict_content: hold every message against the dictionary; else only what the session itself needs (`content`).
+    supported: application messages that are taken, the others refused (35=j); None hands over whatever comes.
     answers: False for a follower, which is told what was sent instead of deciding it.
     logon_fields: what a Logon carries besides, given its MsgSeqNum(34), which a signature covers; asked as it is built.
     """
@@ -47,5 +50,7 @@ class SessionSettings:
     reset: bool = True
     sending_time_limit_s: int = 120
     strict_time: bool = False
+    strict_content: bool = False
+    supported: frozenset[bytes] | None = None
     answers: bool = True
     logon_fields: Callable[[int], tuple[Field, ...]] | None = None

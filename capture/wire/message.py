@@ -82,6 +82,11 @@ class Message:
             yield entry
 
 
+def _negative(tag: bytes) -> bool:
+    """Return whether a tag is an integer below zero: no field, but a message that can be rejected by its number."""
+    return tag[:1] == b"-" and tag[1:].isdigit()
+
+
 def split(frame: bytes) -> Message:
     """Return the message of a frame that has no data field. Errors: MessageGarbled."""
     if frame.count(tags.SOH) > FIELDS_LIMIT:
@@ -90,7 +95,7 @@ def split(frame: bytes) -> Message:
     append = fields.append
     for part in frame[:-1].split(tags.SOH):
         tag, equals, value = part.partition(b"=")
-        if not equals or not tag.isdigit() or len(tag) > values.DIGITS_LIMIT:
+        if not equals or not (tag.isdigit() or _negative(tag)) or len(tag) > values.DIGITS_LIMIT:
             raise MessageGarbled(f"a field is not tag=value: {part[:20]!r}")
         append((int(tag), value))
     return Message(fields, frame)
@@ -116,7 +121,8 @@ def parse(frame: bytes) -> Message:
     at = 0
     for _, value in fields:  # simplefix takes whatever int() takes: a sign, blanks, underscores.
         equals = frame.index(b"=", at)
-        if not frame[at:equals].isdigit() or equals - at > values.DIGITS_LIMIT:
+        tag = frame[at:equals]
+        if not (tag.isdigit() or _negative(tag)) or len(tag) > values.DIGITS_LIMIT:
             raise MessageGarbled(f"a field is not tag=value: {frame[at : at + 20]!r}")
         at = equals + len(value) + 2
     return Message(fields, frame)

@@ -5,7 +5,10 @@
     > 35=2 34=2 7=2 16=0       we send: the tags given must be so, `36=*` is any value, `43=-` is none
     ! GapFilled begin_seq_no=2 something happened: an event; `Delivery 35=X 34=4 …`; `Close text` where we close
     @ +61.000s                 time passes; nothing else moves the clock
-    = log_out bye              the owner does: `log_out text`, `send fields`, `closed`, `opened`
+    = log_out bye              the owner does: `log_out text`, `send fields`, `refuse 4 text`, `closed`, `opened`
+
+A tag given as `52=-` is left out. What follows ` ~ ` are fields as they stand, parted by bars, at the end of the body;
+`^A` is SOH within a value.
 
 Between one `<`, `@` or `=` and the next, what is sent and what happens must be written down to the last message and
 event, each in its order. `52=+130s` is that far off the clock; `|` before a field list sends the fields after it within
@@ -15,9 +18,10 @@ the same read.
 import re
 from collections import deque
 from dataclasses import fields as dataclass_fields
+from dataclasses import replace
 from pathlib import Path
 
-from fix import CLIENT, SECOND, T0, VENUE, fields, frame, framed
+from fix import CLIENT, SECOND, SOH, T0, VENUE, fields, frame, framed, seal
 
 from capture.errors import MessageGarbled
 from capture.session.events import SessionEvent
@@ -42,20 +46,17 @@ class Player:
         self.name = name
         acceptor = settings.get("role") == "acceptor"
         self._us, self._them = (VENUE, CLIENT) if acceptor else (CLIENT, VENUE)
-        self.session, self._follower = (
-            Session(
-                SessionSettings(
-                    Role.ACCEPTOR if acceptor else Role.INITIATOR,
-                    sender=self._us.encode(),
-                    target=self._them.encode(),
-                    heartbeat_s=int(settings.get("heartbeat", 60)),
-                    reset=settings.get("reset") != "no",
-                    strict_time="strict_time" in settings,
-                    answers=answers,
-                )
-            )
-            for answers in (True, False)
+        agreed = SessionSettings(
+            Role.ACCEPTOR if acceptor else Role.INITIATOR,
+            sender=self._us.encode(),
+            target=self._them.encode(),
+            heartbeat_s=int(settings.get("heartbeat", 60)),
+            reset=settings.get("reset") != "no",
+            strict_time="strict_time" in settings,
+            strict_content="strict_content" in settings,
+            supported=frozenset(settings["supported"].encode().split()) if "supported" in settings else None,
         )
+        self.session, self._follower = Session(agreed), Session(replace(agreed, answers=False))
         self._now_ns = 0
         self._their_next = 1
         self._sent: deque[Message] = deque()
@@ -93,8 +94,11 @@ class Player:
     def _frame(self, text: str) -> bytes:
         wall_ns = T0 + self._now_ns
         text = _OFF.sub(lambda it: f"52={values.timestamp_text(wall_ns + int(it[1]) * SECOND).decode()}", text)
+        text, _, raw = text.partition(" ~ ")
         data = frame(text, seq=self._their_next, sender=self._them, target=self._us, at_ns=wall_ns)
         given = dict(fields(text))
+        if raw or "-" in given.values() or "^A" in text:
+            data = _altered(data, raw)
         number = given.get(34, str(self._their_next))
         if number.isdigit() and given.get(43) != "Y":
             self._their_next = int(number) + 1
@@ -145,6 +149,12 @@ class Player:
             case "closed":
                 self.session.closed()
                 self._follower.closed()
+            case "refuse":  # The application refuses what it was handed last.
+                reason, _, why = rest.partition(" ")
+                last = [it for it in self._facts[0] if isinstance(it, Delivery)][-1]
+                for session, facts in zip((self.session, self._follower), self._facts, strict=True):
+                    session.refuse(last.message, int(reason), why)
+                    self._take_events(session, facts)
             case "stall":  # The process stood still: the clock went on, nothing was done.
                 self._now_ns += round(float(rest.removesuffix("s")) * SECOND)
                 self.session.tick(self._now_ns)
@@ -209,6 +219,14 @@ class Player:
             raise Surprise(f"before {where}: also sent: {_told_message(self._sent[0])}")
         if self._happened:
             raise Surprise(f"before {where}: also happened: {self._happened[0]}")
+
+
+def _altered(data: bytes, raw: str) -> bytes:
+    """Return a frame without its fields of the value `-`, and with raw fields at its end."""
+    begin, _, *body, _, _ = data.split(SOH)
+    body = [field for field in body if not field.endswith(b"=-")]
+    body.extend(field.encode() for field in raw.split("|") if raw)
+    return seal(b"".join(field.replace(b"^A", SOH) + SOH for field in body), begin=begin.partition(b"=")[2])
 
 
 def _parts(text: str) -> list[str]:

@@ -98,7 +98,6 @@ def test_message_without_the_group_has_no_entries() -> None:
     [
         b"35=0\x01nonsense\x01",
         b"35=0\x01x=1\x01",
-        b"35=0\x01-34=1\x01",
         b"35=0\x01+34=1\x01",
         b"35=0\x01 34=1\x01",
         b"35=0\x013_4=1\x01",
