@@ -30,7 +30,7 @@ def header(core: Core, message: Message, wall_ns: int) -> bool:
     What can be refused by its number alone is left to `fault`, in its turn.
     """
     try:
-        expect(message, tags.BEGIN_STRING, tags.BEGIN_STRING_VALUE)
+        expect(message, tags.BEGIN_STRING, core.settings.begin_string)
         message.integer(tags.MSG_SEQ_NUM)
     except ValueMalformed as error:
         core.violate(str(error))
@@ -83,7 +83,7 @@ def sending_time(core: Core, message: Message, wall_ns: int) -> bool:
         return True
     text = f"SendingTime accuracy problem: {off_ms} ms off"
     if message.msg_type == tags.LOGON:
-        core.violate(text)
+        core.refuse_logon(text)
     else:
         core.violate_by(message, Fault(10, tags.SENDING_TIME), text)
     return False

@@ -6,6 +6,7 @@ Nothing here changes state when a message is queued; see `session.session` for w
 """
 
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from capture.errors import SessionError
@@ -13,8 +14,9 @@ from capture.session import events
 from capture.session.content import Fault
 from capture.session.dictionary import REVERSED_ROUTE
 from capture.session.sequence import InboundSequence
-from capture.session.settings import OUTBOX_LIMIT, TEXT_LIMIT, Role, SessionSettings
+from capture.session.settings import OUTBOX_LIMIT, PROOF_TEST_REQ_ID, TEXT_LIMIT, Role, SessionSettings
 from capture.session.states import TRANSITIONS, Signal, State
+from capture.session.store import RecentFrames, SentStore
 from capture.wire import tags, values
 from capture.wire.message import Field, Message
 
@@ -24,30 +26,56 @@ class Outbound(NamedTuple):
 
     msg_type: bytes
     body: tuple[Field, ...]
-    msg_seq_num: int | None = None  # None: the next one. Given only by an answer to a ResendRequest.
+    msg_seq_num: int | None = None  # None: the next one.
+    again: bool = False  # Part of an answer to a ResendRequest.
+
+
+class Again(NamedTuple):
+    """A frame that is sent again."""
+
+    frame: bytes
+
+
+class Resend(NamedTuple):
+    """A range that waits to be sent again, both ends included."""
+
+    begin: int
+    end: int
 
 
 class Core:
     """The state of one session; owners use `Session`, which is this and the calls upon it.
 
     broken: a rule was broken, so a Logout goes out and nothing more is handed over.
+    resets: this connection's Logon begins the numbers anew, by the settings or because `reset_next` said so.
+    reset_asked: we reset the numbers in place, and the answer is due.
+    reset_answered: the other side did, and has sent nothing since; answering it twice in a row could go on for ever.
     kept_logon: a Logon that was too high: answered, and kept until its turn.
     """
 
-    def __init__(self, settings: SessionSettings) -> None:
+    def __init__(self, settings: SessionSettings, store: SentStore | None = None) -> None:
         self.settings = settings
         self.state = State.DISCONNECTED
         self.sender, self.target = settings.sender, settings.target
         self.heartbeat_ns = settings.heartbeat_s * values.SECOND_NS
         self.inbound = InboundSequence()
-        self.next_out = 1
+        self.store: SentStore = store if store is not None else RecentFrames()
+        self.next_out = self.store.next_out
+        self.inbound.reset(self.store.expected)
+        self.resets = settings.reset
+        self.reset_next = bool(self.store.lost)
+        self.reset_asked = self.reset_answering = self.reset_answered = False
+        self.proving = False
         self.close_reason: str | None = None
-        self.outbox: deque[Outbound] = deque()
-        self.happened: list[events.SessionEvent] = []
+        self.outbox: deque[Outbound | Resend] = deque()
+        self.resending: Iterator[Again | Outbound] | None = None  # The answer to a ResendRequest that is under way.
+        self.held: deque[Outbound] = deque()
+        self.happened: list[events.SessionEvent] = [events.StoreLost(self.store.lost)] if self.store.lost else []
         self.received_ns = 0
         self.broken = False
         self.kept_logon: Message | None = None
         self.gap_end = 0
+        self.gap_piece_end = 0  # Last number asked for, where a gap is asked for in pieces.
         self.gap_asked_ns = 0
         self.gap_requests = 0
 
@@ -76,9 +104,62 @@ class Core:
             return
         self.outbox.append(Outbound(msg_type, body, msg_seq_num))
 
+    def queue_resend(self, begin: int, end: int) -> None:
+        """Have a range sent again, after what waits already."""
+        if self.settings.answers:
+            self.outbox.append(Resend(begin, end))
+
+    def queue_logon(self, body: tuple[Field, ...]) -> None:
+        """Have a Logon with number 1 sent before anything else; of what waits, the session's own has become void."""
+        if not self.settings.answers:
+            return
+        kept = [it for it in self.outbox if isinstance(it, Outbound) and it.msg_type not in tags.ADMIN_TYPES]
+        self.outbox = deque([Outbound(tags.LOGON, body, msg_seq_num=1), *kept])
+        self.resending = None
+
+    def say_nothing_more(self) -> None:
+        """Forget what waits to be sent."""
+        self.outbox.clear()
+        self.resending = None
+
+    def begin_anew_out(self) -> None:
+        """Have what goes out numbered from 1; nothing sent before can be asked for."""
+        self.next_out = 1
+        if self.settings.answers:
+            self.store.reset()
+
+    def logged_on(self) -> None:
+        """Take note that both Logons are said; what was held goes out, after a test where one is agreed."""
+        self.happened.append(events.LoggedOn(self.heartbeat_ns // values.SECOND_NS))
+        if self.settings.prove_numbers:
+            self.proving = True
+            self.queue(tags.TEST_REQUEST, ((tags.TEST_REQ_ID, PROOF_TEST_REQ_ID),))
+        else:
+            self.release()
+
+    def release(self) -> None:
+        """Have sent what was held."""
+        self.proving = False
+        while self.held:
+            self.queue(*self.held.popleft()[:2])
+
+    def drop(self, text: str) -> None:
+        """End the connection over a broken rule without a word: a message would use a number."""
+        self.broken = True
+        self.happened.append(events.Violated(text))
+        self.say_nothing_more()
+        self.close(text)
+
+    def refuse_logon(self, text: str) -> None:
+        """Refuse a Logon: by a Logout that says why, or without a word."""
+        if self.settings.refuse_silently and not self.initiator:
+            self.drop(text)
+        else:
+            self.violate(text)
+
     def queue_logout(self, text: str) -> None:
         """Have a Logout sent, unless one waits already."""
-        if not any(outbound.msg_type == tags.LOGOUT for outbound in self.outbox):
+        if not any(isinstance(it, Outbound) and it.msg_type == tags.LOGOUT for it in self.outbox):
             self.queue(tags.LOGOUT, ((tags.TEXT, text.encode()[:TEXT_LIMIT]),) if text else ())
 
     def reject(self, message: Message, fault: Fault, text: str = "") -> None:
@@ -126,7 +207,7 @@ class Core:
         self.happened.append(events.Violated(text, expected, received))
         if self.state in {State.LOGOUT_SENT, State.LOGOUT_RECEIVED}:
             return
-        self.outbox.clear()
+        self.say_nothing_more()
         if rejected is not None:
             self.reject(*rejected)
         self.queue_logout(text)

@@ -113,6 +113,13 @@ class MessageRejected:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreLost:
+    """What was stored of the session cannot be believed; its numbers begin anew."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageIgnored:
     """A message that FIX says to ignore: garbled, or a possible duplicate seen before."""
 
@@ -150,6 +157,7 @@ SessionEvent = (
     | ResendRequested
     | RejectReceived
     | MessageRejected
+    | StoreLost
     | MessageIgnored
     | TimeOff
     | Violated

@@ -14,15 +14,17 @@ from capture.wire import tags
 from capture.wire.message import Message
 
 
-def open_if_any(core: Core, mono_ns: int) -> None:
-    """Open a gap where numbers are missing and none is open."""
+def open_if_any(core: Core, mono_ns: int, *, ask: bool = True) -> None:
+    """Open a gap where numbers are missing and none is open. ask: False where it is filled unasked."""
     if core.inbound.complete or core.state is not State.ACTIVE:
         return
     core.signal(Signal.GAP_OPENED)
     core.gap_end = core.inbound.highest_seen - 1
     core.gap_requests = 0
     core.happened.append(events.GapOpened(core.inbound.expected, core.gap_end))
-    _ask(core, mono_ns)
+    core.gap_asked_ns, core.gap_piece_end = mono_ns, 0
+    if ask:
+        _ask(core, mono_ns)
 
 
 def close_if_whole(core: Core) -> None:
@@ -36,6 +38,9 @@ def progressed(core: Core, mono_ns: int) -> None:
     """Take note that a missing number came."""
     core.gap_asked_ns, core.gap_requests = mono_ns, min(core.gap_requests, 1)
     close_if_whole(core)
+    if core.state is State.AWAITING_RESEND and 0 < core.gap_piece_end < core.inbound.expected:
+        core.gap_requests -= 1  # The next piece, not the same again.
+        _ask(core, mono_ns)
 
 
 def watch(core: Core, mono_ns: int) -> None:
@@ -86,5 +91,8 @@ def reset_by_peer(core: Core, message: Message) -> None:
 def _ask(core: Core, mono_ns: int) -> None:
     core.gap_asked_ns = mono_ns
     core.gap_requests += 1
-    begin = b"%d" % core.inbound.expected
-    core.queue(tags.RESEND_REQUEST, ((tags.BEGIN_SEQ_NO, begin), (tags.END_SEQ_NO, b"0")))
+    begin, span = core.inbound.expected, core.settings.resend_span
+    # The last piece has no end, so that what was sent meanwhile comes with it.
+    end = begin + span - 1 if span and begin + span - 1 < core.inbound.highest_seen - 1 else 0
+    core.gap_piece_end = end
+    core.queue(tags.RESEND_REQUEST, ((tags.BEGIN_SEQ_NO, b"%d" % begin), (tags.END_SEQ_NO, b"%d" % end)))

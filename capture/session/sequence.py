@@ -18,11 +18,12 @@ class InboundSequence:
     On overflow what was kept is forgotten: a ResendRequest without an end covers it, so it will come again.
     """
 
-    __slots__ = ("_kept", "_kept_bytes", "expected", "highest_seen")
+    __slots__ = ("_kept", "_kept_bytes", "answered", "expected", "highest_seen")
 
     def __init__(self) -> None:
         self.expected = 1
         self.highest_seen = 0
+        self.answered: set[int] = set()  # Of ResendRequests beyond the gap, which are answered when they come.
         self._kept: dict[int, Message] = {}
         self._kept_bytes = 0
 
@@ -65,5 +66,6 @@ class InboundSequence:
         return self.expected > self.highest_seen
 
     def _forget(self) -> None:
+        self.answered.clear()
         self._kept.clear()
         self._kept_bytes = 0

@@ -17,12 +17,13 @@ from typing import NamedTuple
 from capture.errors import SessionError
 from capture.session import checks, events, gaps, logon, resend
 from capture.session.content import Fault
-from capture.session.core import Core
+from capture.session.core import Again, Core, Outbound
 from capture.session.settings import (
     GIVE_UP_AFTER,
     LOGON_TIME_NS,
     LOGOUT_TIME_NS,
     OUTBOX_LIMIT,
+    PROOF_TEST_REQ_ID,
     TEST_REQUEST_AFTER,
     TEXT_LIMIT,
     UNSUPPORTED_MESSAGE_TYPE,
@@ -31,6 +32,7 @@ from capture.session.settings import (
     SessionSettings,
 )
 from capture.session.states import ESTABLISHED, Signal, State
+from capture.session.store import SentStore, restamped
 from capture.wire import tags, values
 from capture.wire.encoder import encode
 from capture.wire.message import Field, Message
@@ -51,8 +53,8 @@ class Delivery(NamedTuple):
 class Session(Core):
     """One session over one or more connections; see the module for the owner's loop."""
 
-    def __init__(self, settings: SessionSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: SessionSettings, store: SentStore | None = None) -> None:
+        super().__init__(settings, store)
         self._opened_ns = self._sent_ns = self._logout_ns = 0
         self._tested_ns: int | None = None
         self._tests = 0
@@ -62,29 +64,54 @@ class Session(Core):
     def opened(self, mono_ns: int) -> None:
         """Begin on a new connection; an initiator's Logon is due."""
         self.signal(Signal.TRANSPORT_OPENED)
-        self.outbox.clear()
+        self.say_nothing_more()
         self.close_reason, self.broken = None, False
+        self.reset_asked = self.reset_answering = self.reset_answered = self.proving = False
         self._tested_ns = self.kept_logon = None
         self.heartbeat_ns = self.settings.heartbeat_s * values.SECOND_NS
         self._opened_ns = self.received_ns = self._sent_ns = mono_ns
         self.sender, self.target = self.settings.sender, self.settings.target
         if self.initiator:
-            if self.settings.reset:
-                self.next_out = 1
-            self.queue(tags.LOGON, logon.body(self, reset=self.settings.reset))
+            self.resets = self.settings.reset or self.reset_next
+            if self.resets:
+                self.begin_anew_out()
+            expected = 1 if self.resets else self.inbound.expected
+            self.queue(tags.LOGON, logon.body(self, reset=self.resets, expected=expected))
 
     def closed(self) -> None:
         """Take note of the transport's end; whatever was open is forgotten with it."""
         if self.state is not State.DISCONNECTED:
             self.signal(Signal.TRANSPORT_CLOSED)
         self.inbound.reset(self.inbound.expected)
-        self.outbox.clear()
+        self.say_nothing_more()
 
     def send(self, msg_type: bytes, body: tuple[Field, ...]) -> None:
-        """Queue an application message. Errors: SessionError before the Logon is answered."""
+        """Queue an application message, or hold it until the session is established, where that is agreed.
+
+        Errors: SessionError before the Logon is answered.
+        """
+        if self.settings.hold_unsent and (self.proving or self.state not in ESTABLISHED):
+            if len(self.held) >= OUTBOX_LIMIT:
+                raise SessionError(state=self.state.value, signal=f"hold more than {OUTBOX_LIMIT} messages")
+            self.held.append(Outbound(msg_type, body))
+            return
         if self.state not in ESTABLISHED:
             raise SessionError(state=self.state.value, signal=f"send 35={msg_type.decode('ascii')}")
         self.queue(msg_type, body)
+
+    def reset_numbers(self) -> None:
+        """Begin both numbers anew on the live session, by a Logon with 141=Y; what is queued goes out before it."""
+        if self.state not in {State.ACTIVE, State.AWAITING_RESEND}:
+            raise SessionError(state=self.state.value, signal="reset the numbers")
+        self.queue(tags.LOGON, logon.body(self, reset=True, expected=1), msg_seq_num=1)
+
+    def handled(self) -> None:
+        """Store that what was received so far is dealt with; the owner says so after each batch of deliveries.
+
+        Errors: OSError of the store.
+        """
+        if self.settings.answers:
+            self.store.handled(self.inbound.expected)
 
     def log_out(self, text: str) -> None:
         """Ask for the end of the session; where there is none yet, close."""
@@ -108,6 +135,10 @@ class Session(Core):
             return []
         if not checks.header(self, message, wall_ns) or (self.broken and message.msg_type != tags.LOGOUT):
             return []
+        if self.state in {State.ACTIVE, State.AWAITING_RESEND} and logon.is_reset(message):
+            logon.reset_in_place(self)
+            return []
+        self.reset_answered = False
         return list(self._in_turn(message, mono_ns))
 
     def ignored(self, reason: str, mono_ns: int) -> None:
@@ -132,14 +163,14 @@ class Session(Core):
 
     def next_frame(self, wall_ns: int) -> bytes | None:
         """Return the next frame to put on the wire, or None; then tell `sent`."""
-        if not self.outbox:
-            return None
-        outbound = self.outbox.popleft()
         sending = values.timestamp_text(wall_ns)
+        outbound = self._next_outbound()
+        if outbound is None or isinstance(outbound, Again):
+            return None if outbound is None else restamped(outbound.frame, sending)
         body = outbound.body
         if outbound.msg_type == tags.LOGON and self.settings.logon_fields is not None:
             body = (*body, *self.settings.logon_fields(self.next_out))
-        if outbound.msg_seq_num is not None:
+        if outbound.again:
             body = ((tags.POSS_DUP_FLAG, b"Y"), (tags.ORIG_SENDING_TIME, sending), *body)
         return encode(
             outbound.msg_type,
@@ -148,19 +179,49 @@ class Session(Core):
             sender=self.sender,
             target=self.target,
             sending_text=sending,
+            begin_string=self.settings.begin_string,
         )
 
+    def _next_outbound(self) -> Again | Outbound | None:
+        """Return what goes out next; an answer to a ResendRequest is not interrupted."""
+        while True:
+            if self.resending is not None:
+                piece = next(self.resending, None)
+                if piece is not None:
+                    return piece
+                self.resending = None
+            if not self.outbox:
+                return None
+            outbound = self.outbox.popleft()
+            if isinstance(outbound, Outbound):
+                return outbound
+            self.resending = resend.pieces(self.store, outbound)
+
+    def _may_go_again(self, message: Message) -> bool:
+        resent_types = self.settings.resent_types
+        return message.msg_type not in tags.ADMIN_TYPES and (resent_types is None or message.msg_type in resent_types)
+
     def sent(self, message: Message, mono_ns: int) -> None:
-        """Take note of a message that went out."""
+        """Take note of a message that goes out; stored first, so that no number is ever used twice.
+
+        Errors: OSError of the store: nothing is changed then, and the message must not go out.
+        """
+        seq_num = message.integer(tags.MSG_SEQ_NUM)
         if message.get(tags.POSS_DUP_FLAG) != b"Y":
-            self.next_out = message.integer(tags.MSG_SEQ_NUM) + 1
-        self.sent_application(mono_ns, count=0)
+            if message.msg_type == tags.LOGON and seq_num == 1 and self.next_out > 1:
+                self.begin_anew_out()
+            if self.settings.answers:
+                self.store.put(seq_num, message.frame if self._may_go_again(message) else None)
+            self.next_out = seq_num + 1
+        self._sent_ns = mono_ns
         match message.msg_type:
+            case tags.LOGON if self.state in ESTABLISHED:
+                logon.sent_in_place(self)
             case tags.LOGON:
                 self.signal(Signal.LOGON_SENT)
                 if not self.initiator:
-                    self.happened.append(events.LoggedOn(self.heartbeat_ns // values.SECOND_NS))
-                    gaps.open_if_any(self, mono_ns)
+                    self.logged_on()
+                    gaps.open_if_any(self, mono_ns, ask=not self.settings.next_expected)
             case tags.LOGOUT:
                 self._logout_ns = mono_ns
                 self.signal(Signal.LOGOUT_SENT)
@@ -176,6 +237,8 @@ class Session(Core):
         """Take note of `count` application messages that the owner numbered from `next_out` and sent itself."""
         self.next_out += count
         self._sent_ns = mono_ns
+        if count and self.settings.answers:
+            self.store.put(self.next_out - 1, None)
 
     def take_events(self) -> list[events.SessionEvent]:
         """Return what happened since the last call, in order."""
@@ -232,8 +295,14 @@ class Session(Core):
                 self.queue(tags.HEARTBEAT, ((tags.TEST_REQ_ID, message.need(tags.TEST_REQ_ID)),))
             case tags.HEARTBEAT:
                 self.happened.append(events.HeartbeatReceived(message.text(tags.TEST_REQ_ID)))
+                if self.proving and message.get(tags.TEST_REQ_ID) == PROOF_TEST_REQ_ID:
+                    self.release()
             case tags.RESEND_REQUEST:
-                resend.answer(self, message)
+                if (
+                    message.integer(tags.MSG_SEQ_NUM) not in self.inbound.answered
+                    or message.get(tags.POSS_DUP_FLAG) == b"Y"
+                ):
+                    resend.answer(self, message)
             case tags.LOGOUT:
                 self._receive_logout(message)
             case tags.REJECT:
@@ -260,8 +329,9 @@ class Session(Core):
             self._receive_logout(message)
             return
         if message.msg_type == tags.RESEND_REQUEST:
-            # It will not be resent, so it is answered now; its number is still missing afterwards.
+            # It will not be resent, so it is answered now; in its turn it is only counted.
             resend.answer(self, message)
+            self.inbound.answered.add(seq_num)
         self.inbound.keep(seq_num, message)
         gaps.open_if_any(self, mono_ns)
 
@@ -295,7 +365,8 @@ class Session(Core):
         if self._tested_ns is None and silent >= TEST_REQUEST_AFTER * interval:
             self._tests += 1
             self._tested_ns = mono_ns
-            self.queue(tags.TEST_REQUEST, ((tags.TEST_REQ_ID, b"T%d" % self._tests),))
+            test_req_id = self.settings.test_req_id or b"T%d" % self._tests
+            self.queue(tags.TEST_REQUEST, ((tags.TEST_REQ_ID, test_req_id),))
         elif (
             self._tested_ns is not None and mono_ns - self._tested_ns >= (GIVE_UP_AFTER - TEST_REQUEST_AFTER) * interval
         ):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from capture.wire import values
+from capture.wire import tags, values
 from capture.wire.message import Field
 
 LOGON_TIME_NS: Final = 10 * values.SECOND_NS
@@ -19,8 +19,10 @@ RESEND_TIME_NS: Final = 5 * values.SECOND_NS  # No progress for this long: ask a
 RESEND_REQUESTS_LIMIT: Final = 3  # For one gap; then the session is begun anew.
 TEST_REQUEST_AFTER: Final = 1.2  # Of the heartbeat interval, in silence (TC 6).
 GIVE_UP_AFTER: Final = 2.4
+HEARTBEAT_S_LIMIT: Final = 3600  # Past it, a silent connection would go unnoticed.
 OUTBOX_LIMIT: Final = 100_000
 UNSUPPORTED_MESSAGE_TYPE: Final = 3  # BusinessRejectReason(380)
+PROOF_TEST_REQ_ID: Final = b"LOGON"  # Of the TestRequest that proves the numbers after the Logons.
 TEXT_LIMIT: Final = 200  # Of Text(58) that we send.
 
 
@@ -39,6 +41,14 @@ class SessionSettings:
     sending_time_limit_s: SendingTime(52) further off than this is an event, and ends the session where `strict_time`.
     strict_content: hold every message against the dictionary; else only what the session itself needs (`content`).
     supported: application messages that are taken, the others refused (35=j); None hands over whatever comes.
+    refuse_silently: an acceptor drops a Logon that it refuses, instead of saying why by a Logout.
+    resent_types: application messages that are sent again when asked for; None is all. The others are filled over:
+        market data comes anew with a snapshot, an old request would be a new one.
+    resend_span: numbers asked for in one ResendRequest; 0 is all at once.
+    test_req_id: TestReqID(112) of our TestRequests; empty for a fresh one each time.
+    hold_unsent: keep what the application sends before the Logon until it is answered; else that is an error.
+    prove_numbers: test the connection before anything held goes out.
+    next_expected: NextExpectedMsgSeqNum(789) is agreed with the other side; never sent or heeded otherwise.
     answers: False for a follower, which is told what was sent instead of deciding it.
     logon_fields: what a Logon carries besides, given its MsgSeqNum(34), which a signature covers; asked as it is built.
     """
@@ -52,5 +62,13 @@ class SessionSettings:
     strict_time: bool = False
     strict_content: bool = False
     supported: frozenset[bytes] | None = None
+    refuse_silently: bool = False
+    resent_types: frozenset[bytes] | None = frozenset()
+    resend_span: int = 0
+    test_req_id: bytes = b""
+    hold_unsent: bool = False
+    prove_numbers: bool = False
+    next_expected: bool = False
+    begin_string: bytes = tags.BEGIN_STRING_VALUE
     answers: bool = True
     logon_fields: Callable[[int], tuple[Field, ...]] | None = None

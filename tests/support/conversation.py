@@ -54,6 +54,13 @@ class Player:
             reset=settings.get("reset") != "no",
             strict_time="strict_time" in settings,
             strict_content="strict_content" in settings,
+            refuse_silently="refuse_silently" in settings,
+            resent_types=None if "resend" in settings else frozenset(),
+            resend_span=int(settings.get("resend_span", 0)),
+            test_req_id=settings.get("test_req_id", "").encode(),
+            hold_unsent="hold_unsent" in settings,
+            prove_numbers="prove_numbers" in settings,
+            next_expected="next_expected" in settings,
             supported=frozenset(settings["supported"].encode().split()) if "supported" in settings else None,
         )
         self.session, self._follower = Session(agreed), Session(replace(agreed, answers=False))
@@ -146,6 +153,8 @@ class Player:
             case "send":
                 (_, msg_type), *body = fields(rest)
                 self.session.send(msg_type.encode(), tuple((tag, value.encode()) for tag, value in body))
+            case "reset_numbers":
+                self.session.reset_numbers()
             case "closed":
                 self.session.closed()
                 self._follower.closed()
@@ -165,7 +174,7 @@ class Player:
     def _opened(self) -> None:
         self._framer = Framer()
         self._their_next = self.session.inbound.expected
-        if self.session.settings.reset:
+        if self.session.settings.reset or self.session.reset_next:
             self._their_next = 1
         for session in (self.session, self._follower):
             session.opened(self._now_ns)

@@ -1,0 +1,203 @@
+"""The numbers and frames of a session on disk, so that it goes on after a restart.
+
+Layer: beside the core, with I/O: implements `session.store.SentStore` on one append-only file.
+Source: cases STO-1 to STO-6.
+Left to others: when to store (`session`), and what a lost store means (`session` begins anew by 141=Y).
+
+Layout: a line that names format and session, then records: CRC32 and length (4 bytes each, big-endian), then kind (1
+byte), number (8 bytes) and, of a frame, its bytes; the CRC is over kind, number and bytes. A record that is torn or
+wrong ends the file: it was never acknowledged, so cutting it off loses nothing. A wrong record that is followed by good
+ones is not a torn tail, and then nothing is believed.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Self
+
+from capture.session.store import SENT_BYTES_LIMIT, SENT_FRAMES_LIMIT, RecentFrames
+
+FILE_BYTES_LIMIT: Final = 256 * 1024 * 1024  # Past it the file is written anew, with what is still kept.
+RECORD_BYTES_LIMIT: Final = 16 * 1024 * 1024 + 64
+_FORMAT: Final = b"fixtape session store 1\t"
+_HEAD: Final = struct.Struct(">II")
+_BODY: Final = struct.Struct(">cQ")
+_USED, _FRAME, _EXPECTED, _RESET = b"U", b"F", b"E", b"R"
+
+
+class FileStore:
+    """One session's store in one file; see `SentStore`. Close it, or use it as a context manager.
+
+    session: who speaks to whom on which day; a file of another one is not believed.
+    Errors: OSError from each writing call; the file then holds what it held before.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        session: str,
+        *,
+        frames_limit: int = SENT_FRAMES_LIMIT,
+        bytes_limit: int = SENT_BYTES_LIMIT,
+        file_limit: int = FILE_BYTES_LIMIT,
+    ) -> None:
+        self.path = path
+        self.lost = ""
+        self._header = _FORMAT + session.encode() + b"\n"
+        self._limits = (frames_limit, bytes_limit)
+        self._file_limit = file_limit
+        self._recent = self._fresh()
+        self._size = 0
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._load()
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @property
+    def next_out(self) -> int:
+        """See SentStore."""
+        return self._recent.next_out
+
+    @property
+    def expected(self) -> int:
+        """See SentStore."""
+        return self._recent.expected
+
+    def put(self, seq_num: int, frame: bytes | None) -> None:
+        """See SentStore; on disk when it returns."""
+        self._append(_USED if frame is None else _FRAME, seq_num, frame or b"")
+        self._recent.put(seq_num, frame)
+        self._compact_if_large()
+
+    def handled(self, expected: int) -> None:
+        """See SentStore; on disk when it returns, and nothing is written where nothing changed."""
+        if expected != self._recent.expected:
+            self._append(_EXPECTED, expected)
+            self._recent.handled(expected)
+            self._compact_if_large()
+
+    def reset(self) -> None:
+        """See SentStore."""
+        self._append(_RESET, 1)
+        self._recent.reset()
+
+    def read(self, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """See SentStore."""
+        return self._recent.read(begin, end)
+
+    def close(self) -> None:
+        """Close the file; everything is in it."""
+        os.close(self._file)
+
+    # File.
+
+    def _fresh(self) -> RecentFrames:
+        return RecentFrames(frames_limit=self._limits[0], bytes_limit=self._limits[1])
+
+    def _load(self) -> None:
+        """Read what is there; begin anew where it cannot be believed, and say why in `lost`."""
+        data = self.path.read_bytes()
+        if not data:
+            self._begin(f"{self.path} is new")
+        elif not data.startswith(self._header):
+            self._begin(f"{self.path} is of another session, day or version")
+        else:
+            good = self._replay(data, len(self._header))
+            if _good_record_after(data, good):
+                self._begin(f"{self.path} is damaged at byte {good}")
+            else:
+                os.ftruncate(self._file, good)
+                self._size = good
+
+    def _begin(self, lost: str) -> None:
+        self.lost = lost
+        self._recent = self._fresh()
+        os.ftruncate(self._file, 0)
+        self._size = 0
+        self._write(self._header)
+
+    def _replay(self, data: bytes, at: int) -> int:
+        """Take in the records; return where the last good one ends."""
+        while (end := _record_end(data, at)) is not None:
+            kind, number = _BODY.unpack_from(data, at + _HEAD.size)
+            match kind:
+                case b"U":
+                    self._recent.put(number, None)
+                case b"F":
+                    self._recent.put(number, data[at + _HEAD.size + _BODY.size : end])
+                case b"E":
+                    self._recent.handled(number)
+                case b"R":
+                    self._recent.reset()
+            at = end
+        return at
+
+    def _append(self, kind: bytes, number: int, frame: bytes = b"") -> None:
+        self._write(_record(kind, number, frame))
+
+    def _write(self, data: bytes) -> None:
+        """Write at the end and sync; on an error cut off what was written of it, so that nothing half stands there."""
+        try:
+            written = os.pwrite(self._file, data, self._size)
+            if written < len(data):
+                raise OSError(f"{self.path}: wrote {written} of {len(data)} bytes")
+            os.fdatasync(self._file)
+        except OSError:
+            os.ftruncate(self._file, self._size)
+            raise
+        self._size += len(data)
+
+    def _compact_if_large(self) -> None:
+        """Write the file anew beside itself with what is kept, sync it, and put it in its place."""
+        if self._size <= self._file_limit:
+            return
+        beside = self.path.with_name(self.path.name + ".new")
+        records = [_record(_FRAME, number, frame) for number, frame in self.read(1, self.next_out)]
+        # The last number may be one without a frame.
+        records += [_record(_USED, self.next_out - 1, b"")] if self.next_out > 1 else []
+        records.append(_record(_EXPECTED, self.expected, b""))
+        file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        data = self._header + b"".join(records)
+        with open(os.dup(file), "wb") as whole:  # noqa: PTH123 - a descriptor, not a path
+            whole.write(data)
+        os.fsync(file)
+        beside.replace(self.path)
+        os.close(self._file)
+        self._file, self._size = file, len(data)
+        # However much is kept, the next time is a good way off.
+        self._file_limit = max(self._file_limit, 2 * self._size)
+
+
+def _record(kind: bytes, number: int, frame: bytes) -> bytes:
+    body = _BODY.pack(kind, number) + frame
+    return _HEAD.pack(zlib.crc32(body), len(body)) + body
+
+
+def _record_end(data: bytes, at: int) -> int | None:
+    """Return where the record at a place ends, or None where none stands there whole."""
+    if at + _HEAD.size > len(data):
+        return None
+    check_sum, length = _HEAD.unpack_from(data, at)
+    end = at + _HEAD.size + length
+    if not _BODY.size <= length <= RECORD_BYTES_LIMIT or end > len(data):
+        return None
+    body = data[at + _HEAD.size : end]
+    return end if zlib.crc32(body) == check_sum else None
+
+
+def _good_record_after(data: bytes, at: int) -> bool:
+    """Return whether a whole record stands right behind a wrong one, which a torn tail never has."""
+    if at + _HEAD.size > len(data):
+        return False
+    _, length = _HEAD.unpack_from(data, at)
+    return length <= RECORD_BYTES_LIMIT and _record_end(data, at + _HEAD.size + length) is not None
