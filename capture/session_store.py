@@ -125,6 +125,7 @@ class FileStore:
         os.ftruncate(self._file, 0)
         self._size = 0
         self._write(self._header)
+        _sync_folder(self.path.parent)
 
     def _replay(self, data: bytes, at: int) -> int:
         """Take in the records; return where the last good one ends."""
@@ -148,9 +149,9 @@ class FileStore:
     def _write(self, data: bytes) -> None:
         """Write at the end and sync; on an error cut off what was written of it, so that nothing half stands there."""
         try:
-            written = os.pwrite(self._file, data, self._size)
-            if written < len(data):
-                raise OSError(f"{self.path}: wrote {written} of {len(data)} bytes")
+            written = 0
+            while written < len(data):  # A short write is followed by the error that cut it short.
+                written += os.pwrite(self._file, data[written:], self._size + written)
             os.fdatasync(self._file)
         except OSError:
             os.ftruncate(self._file, self._size)
@@ -172,10 +173,19 @@ class FileStore:
             whole.write(data)
         os.fsync(file)
         beside.replace(self.path)
+        _sync_folder(self.path.parent)  # Else a power cut could bring the old file back, without what follows.
         os.close(self._file)
         self._file, self._size = file, len(data)
         # However much is kept, the next time is a good way off.
         self._file_limit = max(self._file_limit, 2 * self._size)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _record(kind: bytes, number: int, frame: bytes) -> bytes:

@@ -298,10 +298,7 @@ class Session(Core):
                 if self.proving and message.get(tags.TEST_REQ_ID) == PROOF_TEST_REQ_ID:
                     self.release()
             case tags.RESEND_REQUEST:
-                if (
-                    message.integer(tags.MSG_SEQ_NUM) not in self.inbound.answered
-                    or message.get(tags.POSS_DUP_FLAG) == b"Y"
-                ):
+                if message.integer(tags.MSG_SEQ_NUM) not in self.inbound.answered:
                     resend.answer(self, message)
             case tags.LOGOUT:
                 self._receive_logout(message)
