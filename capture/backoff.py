@@ -11,6 +11,7 @@ from typing import Final
 
 FIRST_S: Final = 1.0
 LIMIT_S: Final = 30.0
+ROLLOVER_LIMIT_S: Final = 10.0
 REFUSED_FIRST_S: Final = 60.0
 REFUSED_LIMIT_S: Final = 900.0
 STEADY_S: Final = 5.0  # A session that lasted so long was no part of a storm.
@@ -23,6 +24,7 @@ class Ending(Enum):
     UNREACHABLE = "no connection, no TLS, or no answer to the Logon"
     REFUSED = "the Logon was answered with a Logout"
     DROPPED = "a session that was established ended"
+    ROLLED_OVER = "anything at all while the venue rolls over, when it refuses for about half a minute"
 
 
 class Backoff:
@@ -39,10 +41,11 @@ class Backoff:
             delay_s = self._refused_delay_s
             self._refused_delay_s = min(delay_s * 2, REFUSED_LIMIT_S)
         else:
+            limit_s = ROLLOVER_LIMIT_S if ending is Ending.ROLLED_OVER else LIMIT_S
             if ending is Ending.DROPPED:
                 self._refused_delay_s = REFUSED_FIRST_S
                 if lasted_s >= STEADY_S:
                     self._delay_s = FIRST_S
-            delay_s = self._delay_s
-            self._delay_s = min(delay_s * 2, LIMIT_S)
+            delay_s = min(self._delay_s, limit_s)
+            self._delay_s = min(delay_s * 2, limit_s)
         return delay_s * self._uniform(1 - JITTER, 1 + JITTER)

@@ -106,6 +106,8 @@ class Client:
             ending, reason = await self._one_connection(context)
             if self._fatal is not None:
                 raise self._fatal
+            if self._rolling_over():
+                ending = Ending.ROLLED_OVER
             if not self._stopping.is_set():
                 await self._pause(reason, self._backoff.after(ending, asyncio.get_running_loop().time() - begin))
 
@@ -212,7 +214,7 @@ class Client:
             return
         now = self._read_clock()
         with _EndingOnFailure(self):
-            self.session.tick(now.mono_ns)
+            self.session.tick(now.mono_ns, now.wall_ns)
             self.subscriber.tick(now.mono_ns)
             self._act(now)
         self._schedule_tick()
@@ -228,6 +230,10 @@ class Client:
         if self._link is not None and self._link.transport is not None:
             self.session.close_reason = self.session.close_reason or reason
             self._link.transport.abort()
+
+    def _rolling_over(self) -> bool:
+        window = self.session.settings.rollover
+        return window is not None and window.moment(self._read_clock().wall_ns) is not None
 
     def _refusal(self) -> str:
         if self.session.close_reason is not None:

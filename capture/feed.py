@@ -110,7 +110,7 @@ class Feed:
         self.by_symbol.clear()
         self._list = InstrumentList()
         self._listed = set()
-        self.session.opened(mono_ns)
+        self.session.opened(mono_ns, at_ns)
         peer = f"{connection.host} {connection.peer_address}:{connection.peer_port} {connection.tls}"
         self.rows.event(at_ns, Kind.CONNECT, text=peer)
 
@@ -151,7 +151,7 @@ class Feed:
             if subscription.book is not None:
                 subscription.book.suspect()
                 self._suspect_since.setdefault(symbol, self._good_ns.get(symbol, at_ns))
-        self.session.closed()
+        self.session.closed(at_ns)
         self._take_session_events(at_ns)
         self.rows.event(at_ns, Kind.DISCONNECT, text=reason)
         self.rows.session_id = ""
@@ -430,6 +430,8 @@ class Feed:
             case events.GapOpened(begin, end):
                 self.counters.gaps += 1
                 self._hole(at_ns, f"MsgSeqNum {begin} to {end} are missing")
+            case events.RolledOver(how):
+                self._hole(at_ns, f"daily roll-over: {how}")
             case events.SequenceReset(expected, new_seq_no) if new_seq_no != expected:
                 self._hole(at_ns, f"the venue reset MsgSeqNum from {expected} to {new_seq_no}")
 

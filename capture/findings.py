@@ -25,6 +25,7 @@ class Kind(StrEnum):
     GAP_FILL = "gap_fill"
     GAP_CLOSED = "gap_closed"
     SEQUENCE_RESET = "sequence_reset"
+    ROLLOVER = "rollover"
     RESEND_REQUEST = "resend_request"
     REJECT = "reject"
     REJECTED = "rejected"
@@ -131,6 +132,8 @@ def describe(event: events.SessionEvent, seq: int) -> Described:  # noqa: C901, 
             return Described(Kind.GAP_CLOSED, {"seq": next_seq_no - 1})
         case events.SequenceReset(expected, new_seq_no):
             return Described(Kind.SEQUENCE_RESET, {"seq": seq, "expected": str(expected), "received": str(new_seq_no)})
+        case events.RolledOver(how):
+            return Described(Kind.ROLLOVER, {"seq": seq, "text": how})
         case events.ResendRequested(begin, end):
             return Described(Kind.RESEND_REQUEST, {"seq": seq, "text": f"{begin} to {end}"})
         case events.RejectReceived(ref_seq_num, text):

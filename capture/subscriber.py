@@ -118,8 +118,10 @@ class Subscriber:
             self._list_asked_ns = None
             self.session.log_out(f"no instrument list after {LIST_REQUESTS_LIMIT} requests")
             return
-        self._list_requests += 1
         self._list_asked_ns = mono_ns
+        if not self.session.takes_requests:
+            return  # Right before the roll-over: whatever comes after it begins with the list.
+        self._list_requests += 1
         self.session.send(tags.SECURITY_LIST_REQUEST, security_list_request(self._next_id("L")))
 
     def _listed(self, symbols: tuple[str, ...]) -> None:
@@ -171,7 +173,7 @@ class Subscriber:
             self._queue.append(wanted.symbol)
 
     def _ask(self, mono_ns: int) -> None:
-        if self.session.state not in _ASKING or not self._queue:
+        if not self.session.takes_requests or not self._queue:
             return
         outstanding = sum(1 for wanted in self._wanted.values() if wanted.asked_ns is not None)
         while self._queue and outstanding < OUTSTANDING_LIMIT:

@@ -6,6 +6,7 @@ Source: design section 3, "the core is a function of the journal".
 
 from typing import Final
 
+from capture.session.rollover import KRAKEN_ROLLOVER
 from capture.session.session import Role, Session, SessionSettings
 from storage.batcher import Batch
 from storage.lake import BatchReport, Lake
@@ -24,6 +25,7 @@ def recorder_session(sender: str, target: str, *, heartbeat_s: int = 60, answers
         target=target.encode(),
         heartbeat_s=heartbeat_s,
         reset=True,
+        rollover=KRAKEN_ROLLOVER,
         answers=answers,
     )
     return Session(settings)

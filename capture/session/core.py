@@ -66,6 +66,9 @@ class Core:
         self.reset_next = bool(self.store.lost)
         self.reset_asked = self.reset_answering = self.reset_answered = False
         self.proving = False
+        self.rolled_ns: int | None = None  # The last roll-over that showed.
+        self.opened_wall_ns: int | None = None
+        self.wall_ns = 0  # Of the last message received.
         self.close_reason: str | None = None
         self.outbox: deque[Outbound | Resend] = deque()
         self.resending: Iterator[Again | Outbound] | None = None  # The answer to a ResendRequest that is under way.

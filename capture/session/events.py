@@ -73,6 +73,13 @@ class SequenceReset:
 
 
 @dataclass(frozen=True, slots=True)
+class RolledOver:
+    """The session ended, or began anew in place, by the venue's daily roll-over; `how` is the form it took."""
+
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeartbeatReceived:
     """A numbered sign of life; `test_req_id` says which TestRequest it answers, if any."""
 
@@ -152,6 +159,7 @@ SessionEvent = (
     | GapFilled
     | GapClosed
     | SequenceReset
+    | RolledOver
     | HeartbeatReceived
     | TestRequestSent
     | ResendRequested

@@ -5,7 +5,7 @@ Left to others: what is kept meanwhile (`sequence`), and answers to the other si
 """
 
 from capture.errors import ValueMalformed
-from capture.session import events
+from capture.session import events, rollover
 from capture.session.content import Fault
 from capture.session.core import Core
 from capture.session.settings import RESEND_REQUESTS_LIMIT, RESEND_TIME_NS
@@ -74,6 +74,9 @@ def fill(core: Core, message: Message, seq_num: int) -> None:
 
 def reset_by_peer(core: Core, message: Message) -> None:
     """Apply a SequenceReset by force (123=N), whatever its own number."""
+    if core.initiator and rollover.planned(core, core.wall_ns, "SequenceReset"):
+        rollover.end_quietly(core)
+        return
     try:
         new_seq_no = message.integer(tags.NEW_SEQ_NO)
     except ValueMalformed:
@@ -90,6 +93,8 @@ def reset_by_peer(core: Core, message: Message) -> None:
 
 def _ask(core: Core, mono_ns: int) -> None:
     core.gap_asked_ns = mono_ns
+    if (due := rollover.due(core, core.wall_ns)) is not None and core.wall_ns >= due:
+        return  # Nothing is resent across the roll-over.
     core.gap_requests += 1
     begin, span = core.inbound.expected, core.settings.resend_span
     # The last piece has no end, so that what was sent meanwhile comes with it.

@@ -4,7 +4,7 @@ Layer: session. Source: FIX 4.4 volume 2, cases LON, RES and NXT; venue referenc
 """
 
 from capture.errors import ValueMalformed
-from capture.session import checks, events, gaps
+from capture.session import checks, events, gaps, rollover
 from capture.session.core import Core
 from capture.session.settings import HEARTBEAT_S_LIMIT
 from capture.session.states import Signal, State
@@ -65,15 +65,21 @@ def reset_in_place(core: Core) -> None:
     if core.reset_answered:
         core.violate("Logon on an established session, again")
         return
-    core.happened.append(events.SequenceReset(core.inbound.expected, 2))
+    rolled_ns = core.rolled_ns
+    rolled = rollover.planned(core, core.wall_ns, "Logon with ResetSeqNumFlag(141)")
+    if core.rolled_ns == rolled_ns:  # Not that roll-over, or not for the first time.
+        core.happened.append(events.SequenceReset(core.inbound.expected, 2))
+    core.reset_next = False
     core.inbound.reset(2)
     gaps.close_if_whole(core)
     if core.reset_asked:
         core.reset_asked = False
-        return
-    core.begin_anew_out()
-    core.reset_answering = core.reset_answered = True
-    core.queue_logon(body(core, reset=True))
+    else:
+        core.begin_anew_out()
+        core.reset_answering = core.reset_answered = True
+        core.queue_logon(body(core, reset=True))
+    if rolled:
+        core.logged_on()  # Whatever was asked for before is gone, and is asked for anew.
 
 
 def sent_in_place(core: Core) -> None:
@@ -135,6 +141,10 @@ def _asked(core: Core, message: Message, seq_num: int, *, reset: bool) -> None:
     """Handle an initiator's Logon, and answer it."""
     if reset and seq_num != 1:
         raise ValueMalformed(expected="MsgSeqNum(34) 1 with ResetSeqNumFlag(141)", received=b"%d" % seq_num)
+    if rollover.passing(core):
+        core.reset_next = True  # A Logout that says so uses a number.
+        core.refuse_logon("daily roll-over, come back later")
+        return
     core.signal(Signal.LOGON_RECEIVED)
     if reset:
         core.inbound.reset(1)

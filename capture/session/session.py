@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from capture.errors import SessionError
-from capture.session import checks, events, gaps, logon, resend
+from capture.session import checks, events, gaps, logon, resend, rollover
 from capture.session.content import Fault
 from capture.session.core import Again, Core, Outbound
 from capture.session.settings import (
@@ -58,11 +58,13 @@ class Session(Core):
         self._opened_ns = self._sent_ns = self._logout_ns = 0
         self._tested_ns: int | None = None
         self._tests = 0
+        self._now_ns = 0
+        self._day: int | None = None
 
     # What the owner calls.
 
-    def opened(self, mono_ns: int) -> None:
-        """Begin on a new connection; an initiator's Logon is due."""
+    def opened(self, mono_ns: int, wall_ns: int | None = None) -> None:
+        """Begin on a new connection; an initiator's Logon is due. wall_ns: needed where there is a roll-over."""
         self.signal(Signal.TRANSPORT_OPENED)
         self.say_nothing_more()
         self.close_reason, self.broken = None, False
@@ -71,15 +73,20 @@ class Session(Core):
         self.heartbeat_ns = self.settings.heartbeat_s * values.SECOND_NS
         self._opened_ns = self.received_ns = self._sent_ns = mono_ns
         self.sender, self.target = self.settings.sender, self.settings.target
+        self._begin_day(wall_ns)
         if self.initiator:
             self.resets = self.settings.reset or self.reset_next
             if self.resets:
                 self.begin_anew_out()
             expected = 1 if self.resets else self.inbound.expected
-            self.queue(tags.LOGON, logon.body(self, reset=self.resets, expected=expected))
+            window = self.settings.rollover
+            told = self.resets and (self.settings.reset or window is None or window.reset_flag)
+            self.queue(tags.LOGON, logon.body(self, reset=told, expected=expected))
 
-    def closed(self) -> None:
+    def closed(self, wall_ns: int | None = None) -> None:
         """Take note of the transport's end; whatever was open is forgotten with it."""
+        if self.state in ESTABLISHED:
+            rollover.planned(self, wall_ns, "connection closed")
         if self.state is not State.DISCONNECTED:
             self.signal(Signal.TRANSPORT_CLOSED)
         self.inbound.reset(self.inbound.expected)
@@ -123,6 +130,7 @@ class Session(Core):
     def receive(self, message: Message, wall_ns: int, mono_ns: int) -> list[Delivery]:
         """Handle one message; return the application messages whose turn has come, in order."""
         self.received_ns = mono_ns
+        self.wall_ns = self._now_ns = wall_ns
         self._tested_ns = None
         if self.state in {State.DISCONNECTED, State.LOGGED_OUT}:
             return []
@@ -146,8 +154,11 @@ class Session(Core):
         self.received_ns = mono_ns
         self.happened.append(events.MessageIgnored(reason))
 
-    def tick(self, mono_ns: int) -> None:
-        """Let time pass: heartbeats, tests of silence, and limits of waiting."""
+    def tick(self, mono_ns: int, wall_ns: int | None = None) -> None:
+        """Let time pass: heartbeats, tests of silence, and limits of waiting. wall_ns: as for `opened`."""
+        self._now_ns = wall_ns or self._now_ns
+        if wall_ns is not None and self.state in {State.ACTIVE, State.AWAITING_RESEND}:
+            self._roll_over(wall_ns)
         if self.state in {State.CONNECTED, State.LOGON_SENT}:
             if mono_ns - self._opened_ns >= LOGON_TIME_NS:
                 self.close("no Logon came within 10 s")
@@ -224,6 +235,8 @@ class Session(Core):
                     gaps.open_if_any(self, mono_ns, ask=not self.settings.next_expected)
             case tags.LOGOUT:
                 self._logout_ns = mono_ns
+                if self.state in ESTABLISHED:
+                    rollover.planned(self, values.timestamp_ns(message.need(tags.SENDING_TIME)), "Logout of ours")
                 self.signal(Signal.LOGOUT_SENT)
                 text = message.text(tags.TEXT)
                 if text and not self.broken:  # What broke a rule is told already.
@@ -317,6 +330,7 @@ class Session(Core):
         elif self.state in {State.ACTIVE, State.AWAITING_RESEND}:
             self.signal(Signal.LOGOUT_RECEIVED)
             self.happened.append(events.PeerLoggedOut(text))
+            rollover.planned(self, self.wall_ns, "Logout of the other side")
             self.queue_logout("")
 
     # Numbers.
@@ -343,12 +357,42 @@ class Session(Core):
             self.happened.append(events.MessageIgnored(f"possible duplicate of MsgSeqNum {seq_num}"))
         elif message.msg_type == tags.RESEND_REQUEST and not self.initiator:
             resend.answer(self, message)
+        elif self.initiator and rollover.planned(self, self.wall_ns, "MsgSeqNum too low"):
+            rollover.end_quietly(self)
         else:
             expected = self.inbound.expected
             text = f"MsgSeqNum too low, expecting {expected} but received {seq_num}"
             self.violate(text, expected=str(expected), received=str(seq_num))
 
     # Time.
+
+    @property
+    def takes_requests(self) -> bool:
+        """Whether it makes sense to ask for something new: not while the session ends, nor right before it will."""
+        active = self.state in {State.ACTIVE, State.AWAITING_RESEND} and not self.broken
+        return active and rollover.due(self, self._now_ns) is None
+
+    def _begin_day(self, wall_ns: int | None) -> None:
+        """Have both numbers begin anew where a roll-over lies between the last connection and this one."""
+        window = self.settings.rollover
+        self.opened_wall_ns = wall_ns
+        if window is None or wall_ns is None:
+            return
+        day, self._day = self._day, window.day(wall_ns)
+        if day is not None and day != self._day:
+            self.reset_next = True
+        if self.reset_next and not self.initiator:
+            self.reset_next = False
+            self.inbound.reset(1)
+            self.begin_anew_out()
+
+    def _roll_over(self, wall_ns: int) -> None:
+        """End the day: a venue when it is over, a client when the venue has let it pass."""
+        window, moment = self.settings.rollover, rollover.due(self, wall_ns)
+        if window is None or moment is None:
+            return
+        if wall_ns >= moment + (window.lasts_s * values.SECOND_NS if self.initiator else 0):
+            self.queue_logout("daily roll-over")
 
     def _watch(self, mono_ns: int) -> None:
         gaps.watch(self, mono_ns)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from capture.session.rollover import RolloverWindow
 from capture.wire import tags, values
 from capture.wire.message import Field
 
@@ -49,6 +50,7 @@ class SessionSettings:
     hold_unsent: keep what the application sends before the Logon until it is answered; else that is an error.
     prove_numbers: test the connection before anything held goes out.
     next_expected: NextExpectedMsgSeqNum(789) is agreed with the other side; never sent or heeded otherwise.
+    rollover: the venue's daily roll-over; None where there is none.
     answers: False for a follower, which is told what was sent instead of deciding it.
     logon_fields: what a Logon carries besides, given its MsgSeqNum(34), which a signature covers; asked as it is built.
     """
@@ -70,5 +72,6 @@ class SessionSettings:
     prove_numbers: bool = False
     next_expected: bool = False
     begin_string: bytes = tags.BEGIN_STRING_VALUE
+    rollover: RolloverWindow | None = None
     answers: bool = True
     logon_fields: Callable[[int], tuple[Field, ...]] | None = None

@@ -1,6 +1,6 @@
 """Plays a conversation, one scenario as text, against a session, and a follower of it beside.
 
-    # a comment, or a setting: `role acceptor`, `reset no`, `heartbeat 30`, `strict_time`
+    # a comment, or a setting: `role acceptor`, `reset no`, `heartbeat 30`, `at 21:59:00`, `rollover`, `strict_time` …
     < 35=X 34=4 …              the other side sends; `34`, `49`, `56`, `52` and the framing are supplied where not given
     > 35=2 34=2 7=2 16=0       we send: the tags given must be so, `36=*` is any value, `43=-` is none
     ! GapFilled begin_seq_no=2 something happened: an event; `Delivery 35=X 34=4 …`; `Close text` where we close
@@ -25,6 +25,7 @@ from fix import CLIENT, SECOND, SOH, T0, VENUE, fields, frame, framed, seal
 
 from capture.errors import MessageGarbled
 from capture.session.events import SessionEvent
+from capture.session.rollover import RolloverWindow
 from capture.session.session import Delivery, Role, Session, SessionSettings
 from capture.wire import values
 from capture.wire.framer import Framer, Skipped
@@ -61,10 +62,13 @@ class Player:
             hold_unsent="hold_unsent" in settings,
             prove_numbers="prove_numbers" in settings,
             next_expected="next_expected" in settings,
+            rollover=_window(settings),
             supported=frozenset(settings["supported"].encode().split()) if "supported" in settings else None,
         )
         self.session, self._follower = Session(agreed), Session(replace(agreed, answers=False))
         self._now_ns = 0
+        clock = settings.get("at", "12:00:00").encode()
+        self._began_ns = T0 - values.time_of_day_ns(b"12:00:00") + values.time_of_day_ns(clock)
         self._their_next = 1
         self._sent: deque[Message] = deque()
         self._happened: deque[str] = deque()
@@ -99,7 +103,7 @@ class Player:
     # What moves the session.
 
     def _frame(self, text: str) -> bytes:
-        wall_ns = T0 + self._now_ns
+        wall_ns = self._began_ns + self._now_ns
         text = _OFF.sub(lambda it: f"52={values.timestamp_text(wall_ns + int(it[1]) * SECOND).decode()}", text)
         text, _, raw = text.partition(" ~ ")
         data = frame(text, seq=self._their_next, sender=self._them, target=self._us, at_ns=wall_ns)
@@ -122,7 +126,7 @@ class Player:
                 self._ignored(item.reason)
                 continue
             for session, facts in zip((self.session, self._follower), self._facts, strict=True):
-                delivered = session.receive(message, T0 + self._now_ns, self._now_ns)
+                delivered = session.receive(message, self._began_ns + self._now_ns, self._now_ns)
                 self._take_events(session, facts)
                 for delivery in delivered:
                     facts.append(delivery)
@@ -142,7 +146,7 @@ class Player:
         until = self._now_ns + span_ns
         while self._now_ns < until:
             self._now_ns = min(self._now_ns + STEP_NS, until)
-            self.session.tick(self._now_ns)
+            self.session.tick(self._now_ns, self._began_ns + self._now_ns)
             self._flush()
 
     def _own(self, text: str) -> None:
@@ -156,8 +160,9 @@ class Player:
             case "reset_numbers":
                 self.session.reset_numbers()
             case "closed":
-                self.session.closed()
-                self._follower.closed()
+                for session, facts in zip((self.session, self._follower), self._facts, strict=True):
+                    session.closed(self._began_ns + self._now_ns)
+                    self._take_events(session, facts)
             case "refuse":  # The application refuses what it was handed last.
                 reason, _, why = rest.partition(" ")
                 last = [it for it in self._facts[0] if isinstance(it, Delivery)][-1]
@@ -166,7 +171,7 @@ class Player:
                     self._take_events(session, facts)
             case "stall":  # The process stood still: the clock went on, nothing was done.
                 self._now_ns += round(float(rest.removesuffix("s")) * SECOND)
-                self.session.tick(self._now_ns)
+                self.session.tick(self._now_ns, self._began_ns + self._now_ns)
             case "opened":
                 self._opened()
         self._flush()
@@ -177,14 +182,14 @@ class Player:
         if self.session.settings.reset or self.session.reset_next:
             self._their_next = 1
         for session in (self.session, self._follower):
-            session.opened(self._now_ns)
+            session.opened(self._now_ns, self._began_ns + self._now_ns)
         self._flush()
 
     # What comes of it.
 
     def _flush(self) -> None:
         self._take_events(self.session, self._facts[0])
-        while (data := self.session.next_frame(T0 + self._now_ns)) is not None:
+        while (data := self.session.next_frame(self._began_ns + self._now_ns)) is not None:
             frames, skipped = framed(data)
             assert not skipped, "what we send is framed well"
             message = parse(frames[0].data)
@@ -228,6 +233,13 @@ class Player:
             raise Surprise(f"before {where}: also sent: {_told_message(self._sent[0])}")
         if self._happened:
             raise Surprise(f"before {where}: also happened: {self._happened[0]}")
+
+
+def _window(settings: dict[str, str]) -> RolloverWindow | None:
+    """Return the roll-over at 22:00:00, by a Logon that says so or, where it is `daily`, that does not."""
+    if "rollover" not in settings:
+        return None
+    return RolloverWindow(reset_flag=settings["rollover"] != "daily")
 
 
 def _altered(data: bytes, raw: str) -> bytes:

@@ -9,6 +9,7 @@ from capture.columns import NO_NAME, NULL, Columns, Flag
 from capture.feed import Feed
 from capture.findings import Finding
 from capture.market.requests import MarketDataRequest
+from capture.session.rollover import KRAKEN_ROLLOVER
 from capture.session.session import Role, Session, SessionSettings
 from capture.sinks import Connection, Position
 from capture.wire.message import Message, parse
@@ -47,7 +48,11 @@ class FeedPlay:
 
     def __init__(self) -> None:
         self.session, follower = (
-            Session(SessionSettings(Role.INITIATOR, CLIENT.encode(), VENUE.encode(), answers=answers))
+            Session(
+                SessionSettings(
+                    Role.INITIATOR, CLIENT.encode(), VENUE.encode(), rollover=KRAKEN_ROLLOVER, answers=answers
+                )
+            )
             for answers in (True, False)
         )
         self.feed, self._follower = Feed(self.session), Feed(follower)

@@ -1,6 +1,15 @@
 """Waiting before connecting again: it doubles, it has a cap, and refusals are waited out longer."""
 
-from capture.backoff import FIRST_S, LIMIT_S, REFUSED_FIRST_S, REFUSED_LIMIT_S, STEADY_S, Backoff, Ending
+from capture.backoff import (
+    FIRST_S,
+    LIMIT_S,
+    REFUSED_FIRST_S,
+    REFUSED_LIMIT_S,
+    ROLLOVER_LIMIT_S,
+    STEADY_S,
+    Backoff,
+    Ending,
+)
 
 
 def backoff():
@@ -61,3 +70,13 @@ def test_jitter_stays_within_its_bounds():
 
     assert drawn == [(0.8, 1.2)]
     assert delay == 0.8 * FIRST_S
+
+
+def test_the_roll_over_is_waited_out_in_short_steps():
+    """The venue refuses for half a minute then: whatever happens, the next attempt is never far away."""
+    waits = backoff()
+
+    delays = [waits.after(Ending.ROLLED_OVER, 0.1) for _ in range(6)]
+
+    assert delays[0] == FIRST_S
+    assert delays[-1] == ROLLOVER_LIMIT_S

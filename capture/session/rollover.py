@@ -1,0 +1,92 @@
+"""The venue's daily roll-over: when it is, and what counts as the planned end of a session then.
+
+Layer: session. A function of the times of facts, never of a clock, so that a rebuild sees the same.
+Source: venue reference 1.5; cases RES-6 to RES-8, RST-8.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from capture.session import events
+from capture.wire import values
+
+if TYPE_CHECKING:
+    from capture.session.core import Core
+
+_DAY_NS = values.DAY_MS * values.MILLISECOND_NS
+
+
+@dataclass(frozen=True, slots=True)
+class RolloverWindow:
+    """A time of day (UTC) at which both numbers begin anew, and what lies around it.
+
+    at_s: seconds since midnight.
+    before_s: from then on nothing new is asked for, and an end is planned.
+    after_s: until then an end is planned.
+    lasts_s: how long the venue takes; a client to whom nothing has happened by then logs out, a venue lets nobody in.
+    reset_flag: the next Logon says 141=Y; where not, both sides know without it.
+    """
+
+    at_s: int = 22 * 3600
+    before_s: int = 10
+    after_s: int = 120
+    lasts_s: int = 30
+    reset_flag: bool = True
+
+    def moment(self, wall_ns: int) -> int | None:
+        """Return the roll-over in whose window a time lies, or None."""
+        begin = (self.at_s - self.before_s) * values.SECOND_NS
+        since = (wall_ns - begin) % _DAY_NS
+        inside = since < (self.before_s + self.after_s) * values.SECOND_NS
+        return wall_ns - since + self.before_s * values.SECOND_NS if inside else None
+
+    def day(self, wall_ns: int) -> int:
+        """Return which roll-over's day a time belongs to."""
+        return (wall_ns - self.at_s * values.SECOND_NS) // _DAY_NS
+
+
+KRAKEN_ROLLOVER = RolloverWindow()
+
+
+def planned(core: "Core", wall_ns: int | None, how: str) -> bool:
+    """Return whether an end at this time is planned; told as an event, once for each roll-over.
+
+    how: the form in which it showed.
+    """
+    window = core.settings.rollover
+    moment = None if window is None or wall_ns is None else window.moment(wall_ns)
+    if moment is None:
+        return False
+    if core.rolled_ns != moment:
+        core.rolled_ns = moment
+        core.reset_next = True
+        core.happened.append(events.RolledOver(how))
+    return True
+
+
+def due(core: "Core", wall_ns: int) -> int | None:
+    """Return the roll-over that a connection opened before it waits for, once its window has begun; or None."""
+    window = core.settings.rollover
+    moment = None if window is None else window.moment(wall_ns)
+    if moment is None or core.rolled_ns == moment or (core.opened_wall_ns or 0) >= moment:
+        return None
+    return moment
+
+
+def passing(core: "Core") -> bool:
+    """Return whether the venue is rolling over right now."""
+    window = core.settings.rollover
+    moment = None if window is None else window.moment(core.wall_ns)
+    return (
+        window is not None
+        and moment is not None
+        and moment <= core.wall_ns < moment + window.lasts_s * values.SECOND_NS
+    )
+
+
+def end_quietly(core: "Core") -> None:
+    """End the session as planned: log out without a reason, hand nothing over any more."""
+    if not core.broken:
+        core.broken = True
+        core.say_nothing_more()
+        core.queue_logout("")
