@@ -8,7 +8,7 @@
     = log_out bye              the owner does: `log_out text`, `send fields`, `refuse 4 text`, `closed`, `opened`
 
 A tag given as `52=-` is left out. What follows ` ~ ` are fields as they stand, parted by bars, at the end of the body;
-`^A` is SOH within a value.
+`^A` is SOH within a value. `< raw text` is bytes as they stand, no frame made of them.
 
 Between one `<`, `@` or `=` and the next, what is sent and what happens must be written down to the last message and
 event, each in its order. `52=+130s` is that far off the clock; `|` before a field list sends the fields after it within
@@ -28,7 +28,7 @@ from capture.session.events import SessionEvent
 from capture.session.rollover import RolloverWindow
 from capture.session.session import Delivery, Role, Session, SessionSettings
 from capture.wire import values
-from capture.wire.framer import Framer, Skipped
+from capture.wire.framer import Framer, FrameTooLong, Skipped
 from capture.wire.message import Message, parse
 
 STEP_NS = SECOND // 10
@@ -103,6 +103,8 @@ class Player:
     # What moves the session.
 
     def _frame(self, text: str) -> bytes:
+        if text.startswith("raw "):
+            return text[4:].encode().replace(b"^A", SOH)
         wall_ns = self._began_ns + self._now_ns
         text = _OFF.sub(lambda it: f"52={values.timestamp_text(wall_ns + int(it[1]) * SECOND).decode()}", text)
         text, _, raw = text.partition(" ~ ")
@@ -116,6 +118,13 @@ class Player:
         return data
 
     def _receive(self, data: bytes) -> None:
+        try:
+            self._handle(data)
+        except FrameTooLong as error:  # As the owners do: nothing after it can be read.
+            self.session.close(str(error))
+        self._flush()
+
+    def _handle(self, data: bytes) -> None:
         for item in self._framer.feed(data):
             try:
                 message = None if isinstance(item, Skipped) else parse(item.data)
@@ -135,7 +144,6 @@ class Player:
             # An initiator flushes after each read, a venue after each message.
             if self.session.settings.role is Role.ACCEPTOR:
                 self._flush()
-        self._flush()
 
     def _ignored(self, reason: str) -> None:
         for session, facts in zip((self.session, self._follower), self._facts, strict=True):
