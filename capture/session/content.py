@@ -53,9 +53,10 @@ class Fault(NamedTuple):
 
 def fault(message: Message, *, strict: bool) -> Fault | None:
     """Return the first fault of a message's content, or None."""
-    odd = _odd_tag(message)
-    if odd is not None:
-        return odd
+    if b"\x010" in message.frame or b"\x01-" in message.frame:
+        odd = _odd_tag(message)
+        if odd is not None:
+            return odd
     msg_type = message.msg_type
     if msg_type in _NEVER or not (strict or msg_type in _LENIENT):
         return None
@@ -73,10 +74,7 @@ def fault(message: Message, *, strict: bool) -> Fault | None:
 
 def _odd_tag(message: Message) -> Fault | None:
     """Return the fault of a tag that is zero, negative, or has leading zeros."""
-    frame = message.frame
-    if b"\x010" not in frame and b"\x01-" not in frame:
-        return None
-    at = 0
+    frame, at = message.frame, 0
     for tag, value in message.fields:  # By the fields, for a data field may hold anything.
         equals = frame.index(b"=", at)
         if tag <= 0 or frame[at:equals] != b"%d" % tag:

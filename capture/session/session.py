@@ -290,7 +290,7 @@ class Session(Core):
             self.refuse(message, UNSUPPORTED_MESSAGE_TYPE, "Unsupported Message Type")
             return
         duplicate = message.get(tags.POSS_DUP_FLAG) == b"Y"
-        sending_ns = values.timestamp_ns(message.need(tags.SENDING_TIME))
+        sending_ns = checks.timestamp_ns(message.need(tags.SENDING_TIME))
         yield Delivery(message, seq_num, sending_ns, duplicate, recovered and duplicate)
 
     def _refuse(self, message: Message, seq_num: int, fault: Fault) -> None:
