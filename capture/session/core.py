@@ -187,7 +187,7 @@ class Core:
         body = (
             (tags.REF_SEQ_NUM, message.need(tags.MSG_SEQ_NUM)),
             (tags.TEXT, text.encode()),
-            (tags.REF_MSG_TYPE, message.msg_type),
+            (tags.REF_MSG_TYPE, message.msg_type or b"?"),
             (tags.BUSINESS_REJECT_REASON, b"%d" % reason),
         )
         self.queue(tags.BUSINESS_MESSAGE_REJECT, body)

@@ -179,7 +179,9 @@ def _next_expected(core: Core, message: Message, our_logon: int) -> None:
         return
     theirs = message.integer(tags.NEXT_EXPECTED_MSG_SEQ_NUM)
     agreed = our_logon + 1 if core.initiator else our_logon
-    if theirs > agreed:
+    if not theirs:
+        core.violate("NextExpectedMsgSeqNum(789) is 0")
+    elif theirs > agreed:
         core.violate(f"NextExpectedMsgSeqNum too high, expecting {agreed} but received {theirs}")
     elif theirs < agreed:
         core.queue_resend(theirs, our_logon)

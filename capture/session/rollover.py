@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from capture.session import events
+from capture.session.states import State
 from capture.wire import values
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ def passing(core: "Core") -> bool:
 
 def end_quietly(core: "Core") -> None:
     """End the session as planned: log out without a reason, hand nothing over any more."""
-    if not core.broken:
-        core.broken = True
+    if core.broken:
+        return
+    core.broken = True
+    if core.state not in {State.LOGOUT_SENT, State.LOGOUT_RECEIVED}:  # There is one under way already.
         core.say_nothing_more()
         core.queue_logout("")
