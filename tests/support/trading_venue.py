@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trading import ENVIRONMENT, KEY, SECRET
-from venues import VENUE_S, recordings
+from venues import recordings
 
 from capture.client import run
 from capture.trading.credentials import Credentials
@@ -90,6 +90,9 @@ def surroundings():
     """The environment without anything of fixtape's, and with these sources."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FIXTAPE_")}
     return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), kept.get("PYTHONPATH", "")])}
+
+
+VENUE_S = 60.0  # No venue outlives its test by more.
 
 
 @contextmanager
