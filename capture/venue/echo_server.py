@@ -4,12 +4,11 @@ Layer: venue. Owns transports and clocks; every answer is the echo's.
 """
 
 import asyncio
-import os
-from typing import Final, Self, cast
+from typing import Final, cast
 
 from capture import clock
-from capture.errors import CannotListen
 from capture.venue.echo import Echo, EchoSettings
+from capture.venue.listener import Listener
 
 CLIENTS_LIMIT: Final = 64
 TICK_S: Final = 0.1
@@ -81,34 +80,13 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
 
-class EchoServer:
-    """An echo that listens; an asynchronous context manager."""
+class EchoServer(Listener[_Connection]):
+    """An echo that listens."""
 
     def __init__(self, settings: EchoSettings, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(None, host=host, port=port)
         self.settings = settings
-        self.host, self.port = host, port
-        self.connections: set[_Connection] = set()
-        self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(lambda: _Connection(self), self.host, self.port, reuse_address=True)
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise CannotListen(host=self.host, port=self.port, reason=reason) from None
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for connection in list(self.connections):
-            connection.log_out()
-        for _ in range(20):  # Two seconds for Logouts to be answered.
-            if not self.connections:
-                break
-            await asyncio.sleep(0.1)
-        for connection in list(self.connections):
-            connection.abort()
-        await self._server.wait_closed()
+    def connection(self) -> _Connection:
+        """Return the protocol of a new client."""
+        return _Connection(self)

@@ -6,18 +6,18 @@ Source: design section 8. Listens on loopback unless told otherwise.
 
 import asyncio
 import logging
-import os
 import socket
 import ssl
 import struct
 from collections import deque
-from typing import Final, Self, cast
+from typing import Final, cast
 
 from capture import clock
-from capture.errors import CannotListen, MisuseError
+from capture.errors import MisuseError
 from capture.venue.acceptor import Acceptor, VenueSettings
 from capture.venue.fault_line import FaultLine
 from capture.venue.faults import Action, Close, FaultPlan, Precision, Reset, Silence, Storm, Wait, Write
+from capture.venue.listener import Listener
 from capture.venue.listing import SESSION_STATUSES, Listing
 from capture.venue.recording import precision_of
 from capture.venue.source import Source
@@ -191,8 +191,8 @@ class _ClientConnection(asyncio.Protocol):
         self._play()
 
 
-class VenueServer:
-    """A venue that listens; an asynchronous context manager."""
+class VenueServer(Listener[_ClientConnection]):
+    """A venue of market data that listens."""
 
     def __init__(
         self,
@@ -204,40 +204,16 @@ class VenueServer:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
+        super().__init__(context, host=host, port=port)
         self.source, self.settings = source, settings
         self.listing = Listing(source, settings)
         self.faults = faults or FaultPlan()
         self.storm = 0  # Connections to drop as soon as they speak.
-        self.host, self.port = host, port
-        self.connections: set[_ClientConnection] = set()
         self.messages_sent = 0  # To clients that are gone; see `total_sent`.
-        self._context = context
-        self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(
-                lambda: _ClientConnection(self), self.host, self.port, ssl=self._context, reuse_address=True
-            )
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise CannotListen(host=self.host, port=self.port, reason=reason) from None
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for connection in list(self.connections):
-            connection.log_out()
-        for _ in range(20):  # Two seconds for Logouts to be answered.
-            if not self.connections:
-                break
-            await asyncio.sleep(0.1)
-        for connection in list(self.connections):
-            connection.abort()
-        await self._server.wait_closed()
+    def connection(self) -> _ClientConnection:
+        """Return the protocol of a new client."""
+        return _ClientConnection(self)
 
     def update_instrument(self, symbol: str, **changes: object) -> None:
         """Change, list or delist an instrument and push it to whoever asked; see `Listing.update`. On its loop."""

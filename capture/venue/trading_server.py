@@ -7,11 +7,12 @@ Source: venue reference 1.1 and 1.4. Listens on loopback unless told otherwise.
 import asyncio
 import logging
 import ssl
-from typing import Final, Self, cast
+from typing import Final, cast
 
 from capture import clock
 from capture.trading.credentials import Credentials
 from capture.venue.exchange import Exchange
+from capture.venue.listener import Listener
 from capture.venue.trading import TradingAcceptor, TradingVenueSettings
 
 CLIENTS_LIMIT: Final = 64
@@ -88,8 +89,8 @@ class _TradingConnection(asyncio.Protocol):
         asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
 
-class TradingServer:
-    """Order entry that listens; an asynchronous context manager."""
+class TradingServer(Listener[_TradingConnection]):
+    """Order entry that listens."""
 
     def __init__(
         self,
@@ -101,34 +102,14 @@ class TradingServer:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
+        super().__init__(context, host=host, port=port)
         self.exchange, self.settings = exchange, settings
-        self.host, self.port = host, port
-        self.connections: set[_TradingConnection] = set()
         self._credentials = credentials
-        self._context = context
-        self._server: asyncio.Server | None = None
 
     def acceptor(self) -> TradingAcceptor:
         """Return the venue's end of a new connection."""
         return TradingAcceptor(self.exchange, self.settings, self._credentials)
 
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _TradingConnection(self), self.host, self.port, ssl=self._context, reuse_address=True
-        )
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for connection in list(self.connections):
-            connection.log_out()
-        for _ in range(int(LOGOUT_TIME_S / TICK_S)):
-            if not self.connections:
-                break
-            await asyncio.sleep(TICK_S)
-        for connection in list(self.connections):
-            connection.abort()
-        await self._server.wait_closed()
+    def connection(self) -> _TradingConnection:
+        """Return the protocol of a new client."""
+        return _TradingConnection(self)
