@@ -17,13 +17,13 @@ from capture.cli_support import reporting_errors
 
 if TYPE_CHECKING:
     from capture.venue.certificates import Credentials
-    from capture.venue.server import VenueServer
+    from capture.venue.listener import Listener
     from capture.venue.source import Source
-    from capture.venue.trading_server import TradingServer
 
 SPEED_LIMIT = 1_000_000.0
 CA_FILE = "venue-ca.pem"
-PORTS = {"market": 4000, "trading": 4001}
+PORTS = {"market": 4000, "trading": 4001, "echo": 4010}
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SYMBOLS_SHOWN = 12
 
 
@@ -54,7 +54,7 @@ class Speed(click.ParamType[float]):
     type=click.Choice(list(PORTS)),
     default="market",
     show_default=True,
-    help="What to serve: market data, or order entry for `fixtape trade`.",
+    help="What to serve: market data, order entry for `fixtape trade`, or an echo for conformance tests.",
 )
 @click.option("--symbols", type=click.IntRange(min=1), help="Serve a synthetic market of so many symbols instead.")
 @click.option(
@@ -69,7 +69,7 @@ class Speed(click.ParamType[float]):
 )
 @click.option("--speed", type=Speed(), default="1", show_default=True, help="Recorded seconds a second, or max.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 picks one.  [default: 4000; trading: 4001]")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 picks one.  [default: 4000; trading: 4001; echo: 4010]")
 @click.option("--client", "clients", multiple=True, help="SenderCompID that may log on; any, if none is named.")
 @click.option(
     "--ca-out",
@@ -97,6 +97,11 @@ class Speed(click.ParamType[float]):
     help="Order entry: file of mode 0600 with the API key and secret to expect, instead of FIXTAPE_API_KEY and"
     " FIXTAPE_API_SECRET.",
 )
+@click.option("--plain", is_flag=True, help="Echo: no TLS, which it always wants; loopback addresses only.")
+@click.option("--name", default="KRAKEN-MD", show_default=True, help="Echo: its own CompID.")
+@click.option("--begin-string", default="FIX.4.4", show_default=True, help="Echo: BeginString(8) of its sessions.")
+@click.option("--test-req-id", default="", help="Echo: TestReqID(112) of its TestRequests; a fresh one each if empty.")
+@click.option("--refuse-silently", is_flag=True, help="Echo: drop a wrong Logon without a Logout.")
 @click.option("--for", "seconds", type=click.FloatRange(min=0.1), help="End after so many seconds.")
 @reporting_errors
 def venue(
@@ -116,13 +121,15 @@ def venue(
 
     RECORDINGS are FIX files (raw bytes, plain or gzipped); without any, the real ones that come with fixtape. With
     --symbols a synthetic market takes their place, which never ends. With --profile trading it takes orders instead,
-    against the first book of each recording, which stands still.
+    against the first book of each recording, which stands still. With --profile echo it is a bare FIX session that
+    sends application messages back, in plain text, for conformance tests of other engines.
 
     \b
     Examples:
       fixtape venue --speed max --port 4000
       fixtape venue --symbols 200 --rate 20000 --seed 1
       fixtape venue --profile trading
+      fixtape venue --profile echo --plain --name ISLD --client TW44
     """
     from capture.venue.faults import describe_faults
     from capture.venue.settings import describe_switches
@@ -137,7 +144,10 @@ def venue(
     port = PORTS[profile] if port is None else port
     ca_file = ca_out or Path(CA_FILE if port == PORTS[profile] else f"venue-ca-{port}.pem")
     known = frozenset(it.encode() for it in clients)
-    if profile == "trading":
+    echo = {it: market.pop(it) for it in ("plain", "name", "begin_string", "test_req_id", "refuse_silently")}
+    if profile == "echo":
+        _serve_echo(known, host=host, port=port, seconds=seconds, **echo)
+    elif profile == "trading":
         _serve_trading(recordings, known, credentials, host=host, port=port, ca_file=ca_file, seconds=seconds)
     else:
         _serve_market(
@@ -211,6 +221,38 @@ def _serve_market(
     run(_serve(server, seconds, listening))
 
 
+def _serve_echo(
+    clients: frozenset[bytes],
+    *,
+    plain: bool,
+    name: str,
+    begin_string: str,
+    test_req_id: str,
+    refuse_silently: bool,
+    host: str,
+    port: int,
+    seconds: float | None,
+) -> None:
+    """Serve the echo until stopped."""
+    from capture.client import run
+    from capture.venue.echo import EchoSettings
+    from capture.venue.echo_server import EchoServer
+
+    if not plain or host not in LOOPBACK:
+        raise click.UsageError("the echo speaks plain text: say so with --plain, and listen on a loopback address")
+    if len(clients) > 1:
+        raise click.UsageError("the echo knows one --client, or takes any")
+    settings = EchoSettings(
+        name=name.encode(),
+        client=next(iter(clients), b""),
+        begin_string=begin_string.encode(),
+        test_req_id=test_req_id.encode(),
+        refuse_silently=refuse_silently,
+    )
+    server = EchoServer(settings, host=host, port=port)
+    run(_serve(server, seconds, lambda: click.echo(f"echo on {host}:{server.port} as {name}")))
+
+
 def _serve_trading(
     recordings: tuple[Path, ...],
     clients: frozenset[bytes],
@@ -248,7 +290,7 @@ def _serve_trading(
     run(_serve(server, seconds, listening))
 
 
-async def _serve(server: "VenueServer | TradingServer", seconds: float | None, listening: Callable[[], None]) -> None:
+async def _serve(server: "Listener[Any]", seconds: float | None, listening: Callable[[], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
