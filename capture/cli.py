@@ -74,8 +74,8 @@ class Speed(click.ParamType[float]):
 @click.option(
     "--ca-out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write the certificate that clients verify this venue by.  [default: venue-ca.pem, with the port in"
-    " its name where that is another than the default]",
+    help="Where to write the certificate that clients verify this venue by.  [default: venue-ca.pem, or"
+    " venue-ca-PORT.pem where the port is not 4000]",
 )
 @click.option(
     "--switch",
@@ -142,7 +142,7 @@ def venue(
         return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     port = PORTS[profile] if port is None else port
-    ca_file = ca_out or Path(CA_FILE if port == PORTS[profile] else f"venue-ca-{port}.pem")
+    ca_file = ca_out or Path(CA_FILE if port == PORTS["market"] else f"venue-ca-{port}.pem")
     known = frozenset(it.encode() for it in clients)
     echo = {it: market.pop(it) for it in ("plain", "name", "begin_string", "test_req_id", "refuse_silently")}
     if profile == "echo":
