@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "trade": ("capture.trade_cli", "trade", "Place, cancel and list orders."),
     "rebuild": ("storage.cli", "rebuild", "Make a lake anew from a journal."),
     "journal": ("storage.journal.cli", "journal", "Look into the journal: the raw bytes of every connection."),
+    "session": ("capture.session_cli", "session", "Open a bare FIX session: no market data, no journal."),
     "changes": ("queries.cli", "changes_command", "Print the book changes of a symbol, by arrival."),
     "trades": ("queries.cli", "trades_command", "Print the trades of a symbol, by arrival."),
     "book": (
