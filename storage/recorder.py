@@ -14,6 +14,7 @@ from typing import Final, Self
 from capture import clock
 from capture.backoff import Backoff
 from capture.client import Client
+from capture.clock import Now
 from capture.config import Settings
 from capture.connect import Endpoint
 from capture.feed import Counters, Feed
@@ -127,11 +128,12 @@ class Recorder:
         *,
         on_failure: Callable[[str, float], None] | None = None,
         backoff: Backoff | None = None,
+        read_clock: Callable[[], Now] = clock.read,
     ) -> None:
         self.settings = settings
         self.root = Path(settings.storage.root)
         self._software = software
-        self._on_failure, self._backoff = on_failure, backoff
+        self._on_failure, self._backoff, self._read_clock = on_failure, backoff, read_clock
 
     def __enter__(self) -> Self:
         settings = self.settings
@@ -140,7 +142,7 @@ class Recorder:
         self._lock.__enter__()
         try:
             lake = Lake.create_or_open(self.root / LAKE)
-            run = compact_utc(clock.read().wall_ns)
+            run = compact_utc(self._read_clock().wall_ns)
             session = recorder_session(
                 settings.session.sender_comp_id,
                 settings.session.target_comp_id,
@@ -184,7 +186,13 @@ class Recorder:
         )
         journal = _BatchingJournal(self.journal, self._batcher)
         self.client = Client(
-            endpoint, self.feed, subscriber, journal, on_failure=self._on_failure, backoff=self._backoff
+            endpoint,
+            self.feed,
+            subscriber,
+            journal,
+            on_failure=self._on_failure,
+            backoff=self._backoff,
+            read_clock=self._read_clock,
         )
         syncer = _Syncer(self.journal, settings.storage.fsync_ms / 1000)
         watching = asyncio.ensure_future(self._watch(syncer, seconds, watch))

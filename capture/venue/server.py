@@ -25,6 +25,7 @@ from capture.venue.source import Source
 CLIENTS_LIMIT: Final = 64
 BURST_MESSAGES: Final = 256  # Between two looks at the client's requests.
 WRITE_BUFFER_BYTES: Final = 1 << 20  # Beyond it the client is slower than the playback, which waits.
+ROLLOVER_S: Final = 30.0  # How long the real one takes.
 TICK_S: Final = 0.1
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,9 @@ class _ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._server.storm:
             self._server.storm -= 1
+            self.abort()
+            return
+        if self._loop.time() < self._server.refuses_until:
             self.abort()
             return
         now = clock.read()
@@ -209,11 +213,18 @@ class VenueServer(Listener[_ClientConnection]):
         self.listing = Listing(source, settings)
         self.faults = faults or FaultPlan()
         self.storm = 0  # Connections to drop as soon as they speak.
+        self.refuses_until = 0.0  # On the loop's clock: while the venue rolls over.
         self.messages_sent = 0  # To clients that are gone; see `total_sent`.
 
     def connection(self) -> _ClientConnection:
         """Return the protocol of a new client."""
         return _ClientConnection(self)
+
+    def roll_over(self, lasts_s: float = ROLLOVER_S) -> None:
+        """End every session in order and let nobody in for a while; numbers begin anew. On its loop."""
+        self.refuses_until = asyncio.get_running_loop().time() + lasts_s
+        for connection in list(self.connections):
+            connection.log_out()
 
     def update_instrument(self, symbol: str, **changes: object) -> None:
         """Change, list or delist an instrument and push it to whoever asked; see `Listing.update`. On its loop."""
