@@ -5,6 +5,7 @@ import json
 from contextlib import contextmanager
 from pathlib import Path
 
+from capture.backoff import Backoff
 from capture.client import run
 from capture.config import MarketSection, SessionSection, Settings, StorageSection, VenueSection
 from capture.venue import recording
@@ -48,7 +49,7 @@ def settings_for(server, ca_file, root, *, symbols=("all",), depth=1000, heartbe
 
 def record_until(settings, done, *, seconds=30.0):
     """Record until `done(recorder)` or for so many seconds; returns the summary and the recorder."""
-    with Recorder(settings, SOFTWARE) as recorder:
+    with Recorder(settings, SOFTWARE, backoff=Backoff(lambda _low, _high: 0.2)) as recorder:
         summaries = []
 
         def watch():
