@@ -15,11 +15,11 @@ from typing import Any, Final, cast
 
 from capture import clock
 from capture.backoff import Backoff, Ending
-from capture.errors import MessageGarbled, VenueError
+from capture.errors import VenueError
+from capture.session.intake import Intake
 from capture.session.session import Session
 from capture.session.states import ESTABLISHED
 from capture.wire import tags
-from capture.wire.framer import Framer, FrameTooLong, Skipped
 from capture.wire.message import Field, Message, parse
 
 TICK_S: Final = 0.05
@@ -44,7 +44,7 @@ class _Link(asyncio.Protocol):
     def __init__(self, owner: "BareInitiator") -> None:
         self._owner = owner
         self.transport: asyncio.Transport | None = None
-        self.framer = Framer()
+        self.intake = Intake(owner.session)
         self.closed = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -116,24 +116,13 @@ class BareInitiator:
         """Handle what came, message by message."""
         assert self._link is not None
         now = clock.read()
-        try:
-            for item in self._link.framer.feed(data):
-                if isinstance(item, Skipped):
-                    self.session.ignored(item.reason, now.mono_ns)
-                    continue
-                try:
-                    message = parse(item.data)
-                except MessageGarbled as error:
-                    self.session.ignored(error.reason, now.mono_ns)
-                    continue
-                for delivery in self.session.receive(message, now.wall_ns, now.mono_ns):
-                    self._tell()
-                    self._report({"event": "delivered", "message": shown(delivery.message)})
-                self.session.handled()
-                self._flush()
-        except FrameTooLong as error:
-            self.session.close_reason = str(error)
+        for message in self._link.intake.messages(data, now.mono_ns):
+            for delivery in self.session.receive(message, now.wall_ns, now.mono_ns):
+                self._tell()
+                self._report({"event": "delivered", "message": shown(delivery.message)})
+            self.session.handled()
             self._flush()
+        self._flush()
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the session with its connection."""

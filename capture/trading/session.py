@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from capture.errors import MessageGarbled, SessionError, SettingInvalid, StoreFailed, ValueMalformed
+from capture.errors import SessionError, SettingInvalid, StoreFailed, ValueMalformed
 from capture.session import events as session_events
+from capture.session.intake import Intake
 from capture.session.session import Delivery, Role, Session, SessionSettings
 from capture.session.states import State
 from capture.trading import requests
@@ -28,7 +29,6 @@ from capture.trading.orders import Order, Side, new_order, next_cl_ord_id, open_
 from capture.trading.reports import read_business_reject, read_execution_report, read_session_reject
 from capture.trading.requests import REQUEST_TYPES, CancelScope
 from capture.wire import tags
-from capture.wire.framer import Framer, FrameTooLong, Skipped
 from capture.wire.message import Field, Message, parse
 
 TARGET_COMP_ID: Final = b"KRAKEN-TRD"
@@ -75,7 +75,7 @@ class TradingSession:
         self.ledger = Ledger(store)
         self._credentials = credentials
         self._store = store
-        self._framer = Framer()
+        self._intake = Intake(self.session)
         self._wall_ns = 0
         self._ask_due = False
 
@@ -83,7 +83,7 @@ class TradingSession:
 
     def opened(self, mono_ns: int) -> None:
         """Begin on a new connection; the signed Logon is due."""
-        self._framer = Framer()
+        self._intake = Intake(self.session)
         self.ledger.connected()
         self.session.opened(mono_ns)
 
@@ -95,21 +95,10 @@ class TradingSession:
     def received(self, data: bytes, wall_ns: int, mono_ns: int) -> None:
         """Handle bytes of the venue."""
         self._wall_ns = wall_ns
-        try:
-            for item in self._framer.feed(data):
-                if isinstance(item, Skipped):
-                    self.session.ignored(item.reason, mono_ns)
-                    continue
-                try:
-                    message = parse(item.data)
-                except MessageGarbled as error:
-                    self.session.ignored(error.reason, mono_ns)
-                    continue
-                for delivery in self.session.receive(message, wall_ns, mono_ns):
-                    self._handle(delivery)
-                self._take_session_events()
-        except FrameTooLong as error:
-            self.session.close_reason = self.session.close_reason or str(error)
+        for message in self._intake.messages(data, mono_ns):
+            for delivery in self.session.receive(message, wall_ns, mono_ns):
+                self._handle(delivery)
+            self._take_session_events()
 
     def tick(self, wall_ns: int, mono_ns: int) -> None:
         """Let time pass."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from capture.errors import MessageGarbled
+from capture.session.intake import Intake
 from capture.session.session import Role, Session, SessionSettings
 from capture.session.states import State
 from capture.venue.answers import SUBSCRIPTIONS_LIMIT, Answers, Refused, Rejected, Wanted
@@ -26,7 +26,6 @@ from capture.venue.source import Body, Source
 from capture.venue.stamp import Stamp, trades_only
 from capture.wire import tags, values
 from capture.wire.encoder import encode
-from capture.wire.framer import Framer, FrameTooLong, Skipped
 from capture.wire.message import Message, parse
 
 __all__ = ["FAST", "Acceptor", "VenueSettings"]
@@ -72,7 +71,7 @@ class Acceptor:
         )
         self.answers = Answers(self.session, self.listing, settings)
         self.messages_sent = 0
-        self._framer = Framer()
+        self._intake = Intake(self.session)
         self._out: list[bytes] = []
         self._playing: dict[str, list[_Playing]] = {}
         self._ended: set[str] = set()
@@ -90,23 +89,12 @@ class Acceptor:
 
     def received(self, data: bytes, wall_ns: int, mono_ns: int) -> None:
         """Handle bytes of the client; each message is answered before the next one is read."""
-        try:
-            for item in self._framer.feed(data):
-                if isinstance(item, Skipped):
-                    self.session.ignored(item.reason, mono_ns)
-                    continue
-                try:
-                    message = parse(item.data)
-                except MessageGarbled as error:
-                    self.session.ignored(error.reason, mono_ns)
-                    continue
-                if not self._may_log_on(message, wall_ns):
-                    return
-                for delivery in self.session.receive(message, wall_ns, mono_ns):
-                    self._serve(delivery.message, delivery.msg_seq_num, mono_ns)
-                self._flush(wall_ns, mono_ns)
-        except FrameTooLong as error:
-            self.session.close_reason = str(error)
+        for message in self._intake.messages(data, mono_ns):
+            if not self._may_log_on(message, wall_ns):
+                return
+            for delivery in self.session.receive(message, wall_ns, mono_ns):
+                self._serve(delivery.message, delivery.msg_seq_num, mono_ns)
+            self._flush(wall_ns, mono_ns)
 
     def tick(self, wall_ns: int, mono_ns: int) -> None:
         """Let time pass."""

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from capture.errors import MessageGarbled
 from capture.session.dictionary import HEADER, TRAILER
+from capture.session.intake import Intake
 from capture.session.session import Delivery, Role, Session, SessionSettings
 from capture.session.states import ESTABLISHED, State
 from capture.wire import tags
-from capture.wire.framer import Framer, FrameTooLong, Skipped
 from capture.wire.message import Message, parse
 
 ECHOED: Final = frozenset({tags.NEW_ORDER_SINGLE, tags.SECURITY_DEFINITION})
@@ -63,7 +62,7 @@ class Echo:
             )
         )
         self._may_log_on = may_log_on
-        self._framer = Framer()
+        self._intake = Intake(self.session)
         self._out: list[bytes] = []
         self._seen: dict[bytes, None] = {}
 
@@ -83,20 +82,9 @@ class Echo:
 
     def received(self, data: bytes, wall_ns: int, mono_ns: int) -> None:
         """Handle bytes of the other side; each message is answered before the next one is read."""
-        try:
-            for item in self._framer.feed(data):
-                try:
-                    message = None if isinstance(item, Skipped) else parse(item.data)
-                except MessageGarbled as error:
-                    self.session.ignored(error.reason, mono_ns)
-                    continue
-                if message is None:
-                    assert isinstance(item, Skipped)
-                    self.session.ignored(item.reason, mono_ns)
-                elif not self._message(message, wall_ns, mono_ns):
-                    return
-        except FrameTooLong as error:
-            self.session.close(str(error))
+        for message in self._intake.messages(data, mono_ns):
+            if not self._message(message, wall_ns, mono_ns):
+                return
 
     def tick(self, wall_ns: int, mono_ns: int) -> None:
         """Let time pass."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from capture.errors import MessageGarbled, ValueMalformed
+from capture.errors import ValueMalformed
+from capture.session.intake import Intake
 from capture.session.session import Role, Session, SessionSettings
 from capture.session.states import ESTABLISHED, State
 from capture.trading.credentials import Credentials
@@ -30,7 +31,6 @@ from capture.venue.exchange import (
 )
 from capture.wire import tags, values
 from capture.wire.encoder import encode
-from capture.wire.framer import Framer, FrameTooLong, Skipped
 from capture.wire.message import Field, Message, parse
 
 NONCE_WINDOW_MS: Final = 5000  # Either side of our clock.
@@ -93,7 +93,7 @@ class TradingAcceptor:
         self.session = Session(SessionSettings(Role.ACCEPTOR, sender=settings.target, target=b"", strict_time=True))
         self.requests_count = 0
         self._credentials = credentials
-        self._framer = Framer()
+        self._intake = Intake(self.session)
         self._out: list[bytes] = []
         self._connection = 0
         self._cancel_on_disconnect = True
@@ -104,23 +104,12 @@ class TradingAcceptor:
 
     def received(self, data: bytes, wall_ns: int, mono_ns: int) -> None:
         """Handle bytes of the client; each message is answered before the next one is read."""
-        try:
-            for item in self._framer.feed(data):
-                if isinstance(item, Skipped):
-                    self.session.ignored(item.reason, mono_ns)
-                    continue
-                try:
-                    message = parse(item.data)
-                except MessageGarbled as error:
-                    self.session.ignored(error.reason, mono_ns)
-                    continue
-                if self.session.state is State.CONNECTED and not self._may_log_on(message, wall_ns):
-                    return
-                for delivery in self.session.receive(message, wall_ns, mono_ns):
-                    self._serve(delivery.message, delivery.msg_seq_num, wall_ns)
-                self._flush(wall_ns, mono_ns)
-        except FrameTooLong as error:
-            self.session.close_reason = str(error)
+        for message in self._intake.messages(data, mono_ns):
+            if self.session.state is State.CONNECTED and not self._may_log_on(message, wall_ns):
+                return
+            for delivery in self.session.receive(message, wall_ns, mono_ns):
+                self._serve(delivery.message, delivery.msg_seq_num, wall_ns)
+            self._flush(wall_ns, mono_ns)
 
     def tick(self, wall_ns: int, mono_ns: int) -> None:
         """Let time pass."""
