@@ -5,16 +5,20 @@ Source: design section 5, the schemas of the lake.
 Left to others: Arrow, sorting and encodings (`storage.batches`).
 
 A nullable integer column marks null by `NULL`; a name column holds codes into one of the `Names` of its
-`Columns`, `NO_NAME` for null. A text column is a list of `str | None`.
+`Columns`, `NO_NAME` for null. A text column is a list of `str | None`. Arrays have room to spare, so that the compiled
+kernels write rows without an allocation, and are handed to Arrow as they are.
 """
 
 from array import array
 from collections.abc import Iterable, Mapping
 from enum import IntEnum, IntFlag
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 NULL: Final = -(2**63)  # The one int64 that no price, size, time or count can take.
 NO_NAME: Final = -1
+ROWS_MIN: Final = 64  # That a table has room for at first.
+ROWS_LIMIT: Final = 2**20  # That a batch holds, all tables together, before it is cut whatever the time.
+_TEXT_BYTES: Final = 8  # Room for a text at first; more is made where it is needed.
 
 
 class Side(IntEnum):
@@ -70,15 +74,15 @@ NO_SIDE: Final = -1  # In the `side` column of a clear.
 class Layout(NamedTuple):
     """One column: its name, and what it holds.
 
-    kind: `q` int64, `i` int32, `h` int16, `b` int8 (as of the `array` module); `text`; or a name column, `symbol`,
-    `session` or `segment`, after the `Names` that it points into.
+    kind: `q` int64, `i` int32, `h` int16, `b` int8 (as of the `array` module); `text`, `ascii` or `levels`; or a name
+    column, `symbol`, `session`, `segment` or `msg_type`, after the `Names` that it points into.
     """
 
     name: str
     kind: str
 
 
-NAME_KINDS: Final = ("symbol", "session", "segment")
+NAME_KINDS: Final = ("symbol", "session", "segment", "msg_type")
 
 _COMMON: Final = (
     Layout("receive_ns", "q"),
@@ -106,7 +110,7 @@ LAYOUTS: Final[Mapping[str, tuple[Layout, ...]]] = {
     "trades": (
         *_COMMON,
         Layout("entry_index", "i"),
-        Layout("entry_id", "text"),  # MDEntryID(278)
+        Layout("entry_id", "ascii"),  # MDEntryID(278)
         Layout("aggressor_side", "b"),  # AggressorSide(2446): 1 buy, 2 sell, 0 not given.
         Layout("order_type", "b"),  # OrdType(40): 1 market, 2 limit, 0 not given.
         Layout("price", "q"),
@@ -115,9 +119,31 @@ LAYOUTS: Final[Mapping[str, tuple[Layout, ...]]] = {
         Layout("size_scale", "b"),
         Layout("entry_ms", "q"),
     ),
+    "quotes": (
+        *_COMMON,
+        Layout("bid_price", "q"),  # Of the best bid, scaled by price_scale; null where there is none.
+        Layout("bid_size", "q"),
+        Layout("bid_total", "q"),  # Sizes of the ten best bids together.
+        Layout("offer_price", "q"),
+        Layout("offer_size", "q"),
+        Layout("offer_total", "q"),
+        Layout("price_scale", "b"),
+        Layout("size_scale", "b"),
+    ),
+    "books": (
+        *_COMMON,
+        Layout("bid_prices", "levels"),  # Best first, scaled by price_scale.
+        Layout("bid_sizes", "levels"),
+        Layout("offer_prices", "levels"),
+        Layout("offer_sizes", "levels"),
+        Layout("price_scale", "b"),
+        Layout("size_scale", "b"),
+        Layout("depth", "i"),  # Levels a side that the subscription keeps.
+        Layout("checksum", "q"),  # CRC32 of the ten best levels of each side.
+    ),
     "messages": (
         *_COMMON,
-        Layout("msg_type", "text"),
+        Layout("msg_type", "msg_type"),
         Layout("bytes", "i"),
         Layout("entries", "i"),
         Layout("checksum_received", "q"),  # ChecksumOrderBook(5041), null where absent.
@@ -172,36 +198,140 @@ class Names:
         return code
 
 
+class Texts:
+    """Short ASCII texts one after the other, as Arrow lays out strings; an empty one is null.
+
+    Shapes: text n is `data[offsets[n]:offsets[n + 1]]`. Both arrays have room to spare; the owner keeps the count.
+    """
+
+    __slots__ = ("data", "offsets")
+
+    def __init__(self, capacity: int) -> None:
+        self.offsets = array("i", bytes(4 * (capacity + 1)))
+        self.data = bytearray(capacity * _TEXT_BYTES)
+
+    def put(self, index: int, text: str | None) -> None:
+        """Write the text of a row; rows are written in their order. What is no ASCII is escaped."""
+        encoded = (text or "").encode("ascii", "backslashreplace")
+        begin = self.offsets[index]
+        if begin + len(encoded) > len(self.data):
+            self.data = _grown(self.data, begin + len(encoded))
+        self.data[begin : begin + len(encoded)] = encoded
+        self.offsets[index + 1] = begin + len(encoded)
+
+    def grow(self, capacity: int, bytes_more: int) -> None:
+        """Have room for so many rows, and for so many bytes beyond those written."""
+        more = array("i", bytes(4 * (capacity + 1)))
+        more[: len(self.offsets)] = self.offsets
+        self.offsets = more
+        self.data = _grown(self.data, len(self.data) + bytes_more)
+
+    def listed(self, count: int) -> list[str | None]:
+        """Return the first `count` texts."""
+        ends = self.offsets
+        return [self.data[ends[n] : ends[n + 1]].decode("ascii") or None for n in range(count)]
+
+
+class Levels:
+    """Lists of int64, one a row, as Arrow lays them out."""
+
+    __slots__ = ("offsets", "values")
+
+    def __init__(self) -> None:
+        self.offsets = array("i", [0])
+        self.values = array("q")
+
+    def put(self, values: Iterable[int]) -> None:
+        """Append the list of one row."""
+        self.values.extend(values)
+        self.offsets.append(len(self.values))
+
+    def listed(self, count: int) -> list[list[int]]:
+        """Return the first `count` lists."""
+        ends = self.offsets
+        return [self.values[ends[n] : ends[n + 1]].tolist() for n in range(count)]
+
+
 class Table:
-    """The columns of one table, equally long."""
+    """The columns of one table, equally long, with room for more rows.
 
-    __slots__ = ("_appends", "columns", "layout")
+    capacity: rows that fit; `grow` doubles it by making new arrays, so whoever writes by views of the old ones compares
+    `arrays` first.
+    """
 
-    def __init__(self, layout: tuple[Layout, ...]) -> None:
+    __slots__ = ("arrays", "capacity", "count", "layout")
+
+    def __init__(self, layout: tuple[Layout, ...], capacity: int = ROWS_MIN) -> None:
         self.layout = layout
-        self.columns: dict[str, array[int] | list[str | None]] = {}
-        for name, kind in layout:
-            self.columns[name] = [] if kind == "text" else array("i" if kind in NAME_KINDS else kind)
-        self._appends = tuple(column.append for column in self.columns.values())
+        self.capacity = max(capacity, ROWS_MIN)
+        self.count = 0
+        self.arrays: dict[str, Any] = {name: _stored(kind, self.capacity) for name, kind in layout}
 
     def __len__(self) -> int:
-        return len(self.columns["receive_ns"])
+        return self.count
 
-    def append(self, row: Iterable[int | str | None]) -> None:
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns as long as there are rows: copies, to look at."""
+        return {name: _listed(stored, self.count) for name, stored in self.arrays.items()}
+
+    def append(self, row: Iterable[Any]) -> None:
         """Append one row, its values in the order of the layout."""
-        for append, value in zip(self._appends, row, strict=True):
-            append(value)  # type: ignore[arg-type]
+        count = self.count
+        if count == self.capacity:
+            self.grow()
+        for stored, value in zip(self.arrays.values(), row, strict=True):
+            if type(stored) is array:
+                stored[count] = value
+            elif type(stored) is list:
+                stored.append(value)
+            elif type(stored) is Texts:
+                stored.put(count, value)
+            else:
+                stored.put(value)
+        self.count = count + 1
+
+    def make_room(self, rows: int) -> None:
+        """Have room for so many more rows."""
+        if self.count + rows > self.capacity:
+            self.grow(rows)
+
+    def make_text_room(self, name: str, size: int) -> None:
+        """Have room for so many more bytes in a column of texts."""
+        texts = self.arrays[name]
+        if texts.offsets[self.count] + size > len(texts.data):
+            texts.data = _grown(texts.data, texts.offsets[self.count] + size)
+
+    def grow(self, rows: int = 0) -> None:
+        """Have room for twice as many rows, or for so many more if that is more."""
+        capacity = max(2 * self.capacity, self.count + rows)
+        arrays: dict[str, Any] = {}
+        for name, stored in self.arrays.items():
+            if type(stored) is array:
+                arrays[name] = array(stored.typecode, bytes(stored.itemsize * capacity))
+                arrays[name][: self.count] = stored[: self.count]
+            else:
+                if type(stored) is Texts:
+                    stored.grow(capacity, (capacity - self.capacity) * _TEXT_BYTES)
+                arrays[name] = stored
+        self.arrays, self.capacity = arrays, capacity
 
 
 class Columns:
-    """All the tables of one batch and the names that they point into."""
+    """All the tables of one batch and the names that they point into.
 
-    __slots__ = ("book_changes", "events", "instruments", "messages", "names", "trades")
+    capacities: rows that each table is to have room for from the beginning.
+    """
 
-    def __init__(self) -> None:
-        self.book_changes = Table(LAYOUTS["book_changes"])
-        self.trades = Table(LAYOUTS["trades"])
-        self.messages = Table(LAYOUTS["messages"])
+    __slots__ = ("book_changes", "books", "events", "instruments", "messages", "names", "quotes", "trades")
+
+    def __init__(self, capacities: Mapping[str, int] | None = None) -> None:
+        room = capacities or {}
+        self.book_changes = Table(LAYOUTS["book_changes"], room.get("book_changes", 0))
+        self.trades = Table(LAYOUTS["trades"], room.get("trades", 0))
+        self.quotes = Table(LAYOUTS["quotes"], room.get("quotes", 0))
+        self.books = Table(LAYOUTS["books"])
+        self.messages = Table(LAYOUTS["messages"], room.get("messages", 0))
         self.instruments = Table(LAYOUTS["instruments"])
         self.events = Table(LAYOUTS["events"])
         self.names: dict[str, Names] = {kind: Names() for kind in NAME_KINDS}
@@ -209,3 +339,43 @@ class Columns:
     def tables(self) -> dict[str, Table]:
         """Return the tables by name, in the order in which a batch is committed: events last."""
         return {name: getattr(self, name) for name in LAYOUTS}
+
+    @property
+    def rows(self) -> int:
+        """How many rows all tables hold."""
+        return (
+            self.book_changes.count
+            + self.trades.count
+            + self.quotes.count
+            + self.books.count
+            + self.messages.count
+            + self.instruments.count
+            + self.events.count
+        )
+
+    def successor(self) -> "Columns":
+        """Return empty columns with room for as much again: what the last batch held, the next one is likely to."""
+        return Columns({name: min(table.count + table.count // 8, ROWS_LIMIT) for name, table in self.tables().items()})
+
+
+def _stored(kind: str, capacity: int) -> Any:
+    match kind:
+        case "text":
+            return []
+        case "ascii":
+            return Texts(capacity)
+        case "levels":
+            return Levels()
+    integers = array("i" if kind in NAME_KINDS else kind)
+    return array(integers.typecode, bytes(integers.itemsize * capacity))
+
+
+def _listed(stored: Any, count: int) -> Any:
+    if isinstance(stored, array | list):
+        return stored[:count]
+    return stored.listed(count)
+
+
+def _grown(data: bytearray, size: int) -> bytearray:
+    """Return a copy with room for so many bytes, and for twice as many as before."""
+    return data + bytes(max(size, 2 * len(data)) - len(data))

@@ -9,27 +9,21 @@ journal gets the same rows. What to ask of the venue is decided elsewhere (`subs
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final
 
+from capture.book import kernel as book_kernel
 from capture.book.book import Applied, Book, BookState
+from capture.books import Books, Outcome, Subscription
 from capture.columns import Columns, Flag, Proof, Verdict
+from capture.counters import Counters
 from capture.errors import MessageGarbled, ValueMalformed
-from capture.findings import (
-    BookSuspect,
-    Finding,
-    InstrumentsListed,
-    Kind,
-    ListFailed,
-    SnapshotArrived,
-    SubscriptionRejected,
-    describe,
-)
-from capture.market import decoder
+from capture.findings import Finding, InstrumentsListed, Kind, ListFailed, SubscriptionRejected, describe
+from capture.lane import Lane
+from capture.market import decoder, kernel
 from capture.market.decoder import Decoded
 from capture.market.instruments import Instrument, InstrumentList
-from capture.market.requests import FULL_DEPTH, MarketDataRequest, read_market_data_request
+from capture.market.requests import MarketDataRequest, read_market_data_request
 from capture.rows import MessageRow, Rows
 from capture.session import events
 from capture.session.session import Delivery, Session
@@ -42,57 +36,24 @@ _FAST_TYPES: Final = (tags.MARKET_DATA_SNAPSHOT, tags.MARKET_DATA_INCREMENTAL)
 _MSG_TYPE_AT: Final = b"\x0135="
 
 
-@dataclass(slots=True)
-class Counters:
-    """What was seen since the feed began."""
+class Feed:
+    """The feed of one session after another; columns grow until they are taken with `take_columns`.
 
-    received_bytes: int = 0
-    frames: int = 0
-    messages: int = 0
-    market_data: int = 0
-    entries: int = 0
-    trades: int = 0
-    snapshots: int = 0
-    verified: int = 0
-    mismatches: int = 0
-    unverified: int = 0
-    gaps: int = 0
-    last_sending_lag_ms: int = 0
-
-
-@dataclass(slots=True)
-class Subscription:
-    """One MDReqID(262) and the book that it feeds.
-
-    sequenced: no gap lies between the book's snapshot and now.
+    fast: take market data by the compiled kernels where they can; else all of it goes message by message, with the same
+    rows, findings and books.
     """
 
-    request: MarketDataRequest
-    book: Book | None = None
-    current: bool = True
-    sequenced: bool = True
-    depth: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.depth = self.request.depth or FULL_DEPTH
-
-
-class Feed:
-    """The feed of one session after another; columns grow until they are taken with `take_columns`."""
-
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, fast: bool = True) -> None:
         self.session = session
         self.counters = Counters()
         self.instruments: dict[str, Instrument] = {}
-        self.subscriptions: dict[str, Subscription] = {}  # By MDReqID, retired ones included, of this session.
-        self.by_symbol: dict[str, Subscription] = {}  # The current one of each symbol.
+        self.rows = Rows()
+        self.books = Books(self.rows, self.counters)
+        self._lane = Lane(self.rows, session.settings.sending_time_limit_s)
+        self._fast = fast and session.settings.begin_string == tags.BEGIN_STRING_VALUE
         self._framer = Framer()
         self._list = InstrumentList()
         self._listed: set[str] = set()
-        self.rows = Rows()
-        self._good_ns: dict[str, int] = {}  # Receive time after which each symbol's book was last good.
-        self._suspect_since: dict[str, int] = {}  # Symbols without a book to believe, and since when.
-        self._findings: list[Finding] = []
         self._places: list[tuple[int, Position]] = []  # Stream offset at which each journal block begins.
         self._received_total = 0
         self._broken_stream = False
@@ -106,11 +67,11 @@ class Feed:
         self._places.clear()
         self._received_total = 0
         self._broken_stream = False
-        self.subscriptions.clear()
-        self.by_symbol.clear()
+        self.books.begin()
         self._list = InstrumentList()
         self._listed = set()
         self.session.opened(mono_ns, at_ns)
+        self._lane.opened(self.session.target, self.session.sender)
         peer = f"{connection.host} {connection.peer_address}:{connection.peer_port} {connection.tls}"
         self.rows.event(at_ns, Kind.CONNECT, text=peer)
 
@@ -121,8 +82,15 @@ class Feed:
         self._received_total += len(data)
         if self._broken_stream:
             return
+        framer = self._framer
+        framer.append(data)
         try:
-            for item in self._framer.feed(data):
+            while True:
+                if self._fast:
+                    self._take_fast(at_ns, mono_ns)
+                item = framer.next()
+                if item is None:
+                    break
                 if isinstance(item, Skipped):
                     self._skipped(at_ns, mono_ns, item)
                 else:
@@ -131,6 +99,7 @@ class Feed:
             self._broken_stream = True
             self.session.close_reason = str(error)
             self.rows.event(at_ns, Kind.VIOLATION, text=str(error), count=error.body_length)
+        framer.trim()
         self._forget_places()
         self._take_session_events(at_ns)
 
@@ -147,10 +116,7 @@ class Feed:
         """Take note of the end of the connection: every book of it ends here."""
         for skipped in self._framer.end():
             self.rows.event(at_ns, Kind.GARBLED, text=skipped.reason, count=skipped.count)
-        for symbol, subscription in self.by_symbol.items():
-            if subscription.book is not None:
-                subscription.book.suspect()
-                self._suspect_since.setdefault(symbol, self._good_ns.get(symbol, at_ns))
+        self.books.end(at_ns)
         self.session.closed(at_ns)
         self._take_session_events(at_ns)
         self.rows.event(at_ns, Kind.DISCONNECT, text=reason)
@@ -163,18 +129,24 @@ class Feed:
     # What an owner takes.
 
     def take_columns(self) -> Columns:
-        """Return all rows so far and begin new columns."""
+        """Return all rows so far, key frames of the books among them, and begin new columns."""
+        self.books.key_frames()
         return self.rows.take()
 
     def take_findings(self) -> list[Finding]:
         """Return what was found since the last call, in order."""
-        taken, self._findings = self._findings, []
+        taken, self.books.findings = self.books.findings, []
         return taken
+
+    @property
+    def by_symbol(self) -> dict[str, Subscription]:
+        """The current subscription of each symbol."""
+        return self.books.by_symbol
 
     @property
     def books_proven(self) -> int:
         """How many current books agree with the venue's last checksum."""
-        return sum(1 for it in self.by_symbol.values() if it.book is not None and it.book.proven)
+        return self.books.proven
 
     @property
     def at_message_border(self) -> bool:
@@ -241,101 +213,117 @@ class Feed:
             self._malformed(row, error)
         self.rows.message(row)
 
-    # Market data.
+    # Market data by the fast lane.
+
+    def _take_fast(self, at_ns: int, mono_ns: int) -> None:
+        """Take frames by the kernels for as long as they are theirs."""
+        framer, lane, session = self._framer, self._lane, self.session
+        while framer.between_frames and framer.pending_bytes and session.in_order:
+            count = lane.read(framer.buffer, framer.at, session.inbound.expected, at_ns)
+            if count:
+                self._apply_fast(at_ns, mono_ns, count)
+            if lane.decoder.stopped != kernel.FULL:
+                return
+
+    def _apply_fast(self, at_ns: int, mono_ns: int, count: int) -> None:
+        """Apply what was read, and do by the slow lane or by hand what the kernel leaves."""
+        framer, lane = self._framer, self._lane
+        self._forget_places_before(framer.base + framer.at)
+        lane.place(self._places, framer.base)
+        done = 0
+        while done < count:
+            before, done = done, lane.apply(framer.buffer, done, count, at_ns)
+            if done > before:
+                framer.taken(lane.end_of(done - 1))
+                self._count_fast(at_ns, mono_ns, before, done)
+            stopped = lane.kernel.stopped
+            if stopped == book_kernel.NOTABLE:
+                subscription = lane.subscriptions[lane.staged.subscription[done - 1]]
+                self.books.judge(subscription, lane.outcome(done - 1, at_ns))
+            elif stopped == book_kernel.REFUSED:
+                begin, end = lane.staged.begin[done], lane.end_of(done)
+                framer.taken(end)
+                self._frame(at_ns, mono_ns, bytes(framer.buffer[begin:end]), self._place(framer.base + begin))
+                done += 1
+            elif stopped == book_kernel.NO_ROOM:
+                lane.make_room(done)
+
+    def _count_fast(self, at_ns: int, mono_ns: int, before: int, done: int) -> None:
+        counters, applied = self.counters, self._lane.kernel
+        count = done - before
+        self.session.received_in_order(count, at_ns, mono_ns)
+        counters.frames += count
+        counters.messages += count
+        counters.market_data += count
+        counters.entries += applied.entries
+        counters.trades += applied.trades
+        counters.verified += applied.verified
+        counters.unverified += applied.unverified
+        sending_ns = self._lane.staged.sending_ms[done - 1] * values.MILLISECOND_NS
+        counters.last_sending_lag_ms = (at_ns - sending_ns) // values.MILLISECOND_NS
+
+    # Market data by the slow lane.
 
     def _market_data(self, row: MessageRow) -> None:
         md_req_id, symbol = decoder.identify(row.message)
         row.symbol = symbol
-        subscription = self.subscriptions.get(md_req_id)
+        subscription = self.books.subscriptions.get(md_req_id)
         if subscription is None or subscription.request.symbol != symbol:
             raise ValueMalformed(expected="MDReqID(262) and Symbol(55) of a subscription", received=md_req_id.encode())
         instrument = self.instruments.get(symbol)
         if instrument is None:
             raise ValueMalformed(expected="a symbol of the instrument list", received=symbol.encode())
         snapshot = row.message.msg_type == tags.MARKET_DATA_SNAPSHOT
-        if subscription.book is None or (snapshot and subscription.book.instrument is not instrument):
-            subscription.book = Book(instrument, subscription.depth)
         book = subscription.book
+        if book is None or (snapshot and book.instrument is not instrument):
+            book = self.books.renew(subscription, instrument)
+            self._lane.watch(subscription, instrument)
         decoded = decoder.decode(row.message, book.instrument, row.sending_ms)
         row.entries, row.received = len(decoded.entries), decoded.checksum
         if not subscription.current:
             book.suspect()  # A straggler of a subscription that was stopped: kept as rows, applied nowhere.
             if snapshot:
                 book = Book(book.instrument, subscription.depth)
+        follows = subscription.current and not decoded.beyond_precision and (snapshot or book.state is BookState.LIVE)
         applied = book.snapshot(decoded) if snapshot else book.refresh(decoded)
         row.verdict, row.computed = applied.verdict, applied.computed
         self._judge(row, subscription, applied, snapshot=snapshot)
-        self._rows(row, subscription, decoded, applied, snapshot=snapshot)
+        self._rows(row, subscription, decoded, applied, snapshot=snapshot, follows=follows)
 
     def _judge(self, row: MessageRow, subscription: Subscription, applied: Applied, *, snapshot: bool) -> None:
-        """Draw the consequences of one applied message for its book."""
-        symbol, seq = subscription.request.symbol, row.seq
-        counters = self.counters
-        assert subscription.book is not None
-        if applied.violations:
-            text = "; ".join(applied.violations[:4])
-            self.rows.event(row.at_ns, Kind.INVARIANT, symbol=symbol, seq=seq, count=len(applied.violations), text=text)
-        if snapshot and subscription.current:
-            self._snapshot_arrived(row, subscription)
-        match applied.verdict:
-            case Verdict.VERIFIED:
-                counters.verified += 1
-                self._good_ns[symbol] = row.at_ns
-            case Verdict.MISMATCH:
-                counters.mismatches += 1
-                expected, computed = str(row.received), str(applied.computed)
-                text = f"{symbol}: checksum mismatch after MsgSeqNum {seq}: expected {expected}, computed {computed}"
-                self._suspect(
-                    row.at_ns, subscription, Kind.MISMATCH, text, seq=seq, expected=expected, received=computed
-                )
-            case Verdict.UNVERIFIED:
-                counters.unverified += not snapshot
-                if subscription.book.state is BookState.SUSPECT and symbol not in self._suspect_since:
-                    self._suspect(row.at_ns, subscription, Kind.SUSPECT, "; ".join(applied.violations), seq=seq)
-
-    def _snapshot_arrived(self, row: MessageRow, subscription: Subscription) -> None:
-        symbol = subscription.request.symbol
-        self.counters.snapshots += 1
-        subscription.sequenced = True
-        self.rows.event(row.at_ns, Kind.SNAPSHOT, symbol=symbol, seq=row.seq, count=row.entries)
-        assert subscription.book is not None
-        if subscription.book.state is BookState.LIVE:
-            self._good_ns[symbol] = row.at_ns
-            since = self._suspect_since.pop(symbol, None)
-            if since is not None:
-                self.rows.event(row.at_ns, Kind.HEALED, symbol=symbol, seq=row.seq, span=(since, row.at_ns))
-            self._findings.append(SnapshotArrived(symbol))
-
-    def _suspect(
-        self,
-        at_ns: int,
-        subscription: Subscription,
-        kind: Kind,
-        text: str,
-        *,
-        seq: int | None = None,
-        expected: str | None = None,
-        received: str | None = None,
-    ) -> None:
-        """Mark a book from its last good message on, and say so once."""
-        if subscription.book is not None:
-            subscription.book.suspect()
-        if not subscription.current:
-            return
-        symbol = subscription.request.symbol
-        span = (self._suspect_since.setdefault(symbol, self._good_ns.get(symbol, at_ns)), at_ns)
-        self.rows.event(at_ns, kind, symbol=symbol, seq=seq, span=span, expected=expected, received=received, text=text)
-        self._findings.append(BookSuspect(symbol, text))
+        self.counters.verified += applied.verdict is Verdict.VERIFIED
+        self.counters.unverified += applied.verdict is Verdict.UNVERIFIED and not snapshot
+        outcome = Outcome(
+            at_ns=row.at_ns,
+            seq=row.seq,
+            snapshot=snapshot,
+            entries=row.entries,
+            verdict=applied.verdict,
+            received=row.received,
+            computed=applied.computed,
+            violations=applied.violations,
+            violation_count=len(applied.violations),
+        )
+        self.books.judge(subscription, outcome)
 
     def _malformed(self, row: MessageRow, error: ValueMalformed) -> None:
         self.rows.event(row.at_ns, Kind.MALFORMED, symbol=row.symbol, seq=row.seq, text=str(error))
         subscription = self.by_symbol.get(row.symbol or "")
         if subscription is not None and row.message.text(tags.MD_REQ_ID) == subscription.request.md_req_id:
-            self._suspect(row.at_ns, subscription, Kind.SUSPECT, f"a message could not be read: {error}", seq=row.seq)
+            text = f"a message could not be read: {error}"
+            self.books.suspect(row.at_ns, subscription, Kind.SUSPECT, text, seq=row.seq)
 
     def _rows(
-        self, row: MessageRow, subscription: Subscription, decoded: Decoded, applied: Applied, *, snapshot: bool
+        self,
+        row: MessageRow,
+        subscription: Subscription,
+        decoded: Decoded,
+        applied: Applied,
+        *,
+        snapshot: bool,
+        follows: bool,
     ) -> None:
+        """Write the rows of one message. follows: its book, the subscription's own, was changed by it."""
         proof = Proof.SEQUENCE if subscription.sequenced else Proof(0)
         if not applied.violations:
             proof |= Proof.INVARIANTS
@@ -346,31 +334,37 @@ class Feed:
         if applied.verdict is Verdict.VERIFIED:
             proof |= Proof.CHECKSUM
         row.proof = proof
-        if subscription.book is None or subscription.book.state is not BookState.LIVE or not subscription.sequenced:
+        book = subscription.book
+        assert book is not None
+        if book.state is not BookState.LIVE or not subscription.sequenced:
             flags |= Flag.SUSPECT_BOOK
         self.rows.changes(row, applied, proof, flags)
+        if not follows or not applied.changes:
+            return
+        book.rows = 0 if snapshot else book.rows + len(applied.changes)
+        book.last_ns, book.last_ms, book.last_seq, book.proof = row.at_ns, row.sending_ms, row.seq, proof
+        if book.moved() or snapshot:
+            self.rows.quote(row, book, proof, flags)
 
     # Requests and lists.
 
     def _requested(self, at_ns: int, request: MarketDataRequest, seq: int) -> None:
         kind = Kind.SUBSCRIBE if request.subscribe else Kind.UNSUBSCRIBE
         self.rows.event(at_ns, kind, symbol=request.symbol, seq=seq, count=request.depth, text=request.md_req_id)
-        if not request.subscribe:
-            ended = self.subscriptions.get(request.md_req_id)
-            if ended is not None:
-                ended.current = False
-                if self.by_symbol.get(request.symbol) is ended:
-                    del self.by_symbol[request.symbol]
+        if request.subscribe:
+            instrument = self.instruments.get(request.symbol)
+            self._lane.watch(self.books.subscribe(request, instrument), instrument)
             return
-        subscription = Subscription(request)
-        self.subscriptions[request.md_req_id] = subscription
-        self.by_symbol[request.symbol] = subscription
+        ended = self.books.subscriptions.get(request.md_req_id)
+        if ended is not None:
+            self.books.unsubscribe(ended)
+            self._lane.watch(ended, None)
 
     def _security_list(self, row: MessageRow) -> None:
         try:
             part = self._list.add(row.message)
         except ValueMalformed as error:
-            self._findings.append(ListFailed(str(error)))
+            self.books.findings.append(ListFailed(str(error)))
             raise
         row.entries = len(part.instruments) + len(part.malformed)
         for symbol in part.malformed:
@@ -386,7 +380,7 @@ class Feed:
                     self._instrument_changed(row, known, instrument)
         if part.complete:
             self.rows.event(row.at_ns, Kind.INSTRUMENTS, seq=row.seq, count=len(self._listed))
-            self._findings.append(InstrumentsListed(tuple(sorted(self._listed))))
+            self.books.findings.append(InstrumentsListed(tuple(sorted(self._listed))))
 
     def _instrument_changed(self, row: MessageRow, known: Instrument, instrument: Instrument) -> None:
         before = (known.price_precision, known.size_precision)
@@ -396,31 +390,32 @@ class Feed:
             text = f"{instrument.symbol}: precision of price and size was {before}, is {after}"
             self.rows.event(row.at_ns, Kind.PRECISION_CHANGE, symbol=instrument.symbol, seq=row.seq, text=text)
             if subscription is not None:
-                self._suspect(row.at_ns, subscription, Kind.SUSPECT, text, seq=row.seq)
+                self.books.suspect(row.at_ns, subscription, Kind.SUSPECT, text, seq=row.seq)
         elif subscription is not None and subscription.book is not None:
             subscription.book.instrument = instrument
+        if subscription is not None:
+            self._lane.watch(subscription, instrument)
 
     def _request_rejected(self, row: MessageRow) -> None:
         message = row.message
         md_req_id, reason = message.text(tags.MD_REQ_ID), message.text(tags.MD_REQ_REJ_REASON)
         text = message.text(tags.TEXT)
-        subscription = self.subscriptions.get(md_req_id)
+        subscription = self.books.subscriptions.get(md_req_id)
         symbol = subscription.request.symbol if subscription is not None else ""
-        if subscription is not None and subscription.current and subscription.book is None:
-            subscription.current = False
-            if self.by_symbol.get(symbol) is subscription:
-                del self.by_symbol[symbol]
+        if subscription is not None and subscription.current and not subscription.served:
+            self.books.unsubscribe(subscription)
+            self._lane.watch(subscription, None)
         row.symbol = symbol or None
         self.rows.event(
             row.at_ns, Kind.SUBSCRIPTION_REJECTED, symbol=symbol or None, seq=row.seq, received=reason, text=text
         )
-        self._findings.append(SubscriptionRejected(symbol, md_req_id, reason, text))
+        self.books.findings.append(SubscriptionRejected(symbol, md_req_id, reason, text))
 
     # Session events.
 
     def _take_session_events(self, at_ns: int) -> None:
         for event in self.session.take_events():
-            self._findings.append(event)
+            self.books.findings.append(event)
             self._session_event(at_ns, event)
 
     def _session_event(self, at_ns: int, event: events.SessionEvent) -> None:
@@ -429,15 +424,8 @@ class Feed:
         match event:
             case events.GapOpened(begin, end):
                 self.counters.gaps += 1
-                self._hole(at_ns, f"MsgSeqNum {begin} to {end} are missing")
+                self.books.hole(at_ns, f"MsgSeqNum {begin} to {end} are missing")
             case events.RolledOver(how):
-                self._hole(at_ns, f"daily roll-over: {how}")
+                self.books.hole(at_ns, f"daily roll-over: {how}")
             case events.SequenceReset(expected, new_seq_no) if new_seq_no != expected:
-                self._hole(at_ns, f"the venue reset MsgSeqNum from {expected} to {new_seq_no}")
-
-    def _hole(self, at_ns: int, text: str) -> None:
-        """Mark every book of the session: messages between its snapshot and now are missing."""
-        for subscription in list(self.by_symbol.values()):
-            subscription.sequenced = False
-            if subscription.book is not None and subscription.book.state is BookState.LIVE:
-                self._suspect(at_ns, subscription, Kind.SUSPECT, text)
+                self.books.hole(at_ns, f"the venue reset MsgSeqNum from {expected} to {new_seq_no}")

@@ -4,7 +4,8 @@ Layer: beside the feed. Knows columns and decoded values; decides nothing.
 Source: design section 5; the layouts of `columns`.
 """
 
-from capture.book.book import Applied
+from capture.book.book import Applied, Book
+from capture.book.kernel import BookSide
 from capture.columns import NO_NAME, NO_SIDE, NULL, Action, Columns, Flag, Proof, Verdict
 from capture.findings import Kind
 from capture.market.decoder import TRADE, Decoded
@@ -49,15 +50,15 @@ def _or_null(value: int | None) -> int:
 class Rows:
     """Appends rows to columns that are taken batch by batch."""
 
-    __slots__ = ("_columns", "session_id")
+    __slots__ = ("columns", "session_id")
 
     def __init__(self) -> None:
-        self._columns = Columns()
+        self.columns = Columns()
         self.session_id = ""
 
     def take(self) -> Columns:
         """Return all rows so far and begin new columns."""
-        taken, self._columns = self._columns, Columns()
+        taken, self.columns = self.columns, self.columns.successor()
         return taken
 
     def event(
@@ -75,29 +76,29 @@ class Rows:
     ) -> None:
         """Append one event; it lasts from and to the same instant unless a span is given."""
         from_ns, to_ns = span or (at_ns, at_ns)
-        head = (at_ns, self._session_code(), _or_null(seq), self._symbol_code(symbol))
+        head = (at_ns, self.session_code(), _or_null(seq), self._symbol_code(symbol))
         texts = (expected or None, received or None, text or None)
-        self._columns.events.append((*head, kind.value, from_ns, to_ns, _or_null(count), *texts))
+        self.columns.events.append((*head, kind.value, from_ns, to_ns, _or_null(count), *texts))
 
     def message(self, row: MessageRow) -> None:
         """Append one application message."""
-        self._columns.messages.append(
+        self.columns.messages.append(
             (
                 *self._head(row, row.symbol, row.proof, row.flags),
-                row.message.text(tags.MSG_TYPE),
+                self.columns.names["msg_type"].code(row.message.text(tags.MSG_TYPE)),
                 len(row.message.frame),
                 row.entries,
                 _or_null(row.received),
                 _or_null(row.computed),
                 row.verdict,
-                self._columns.names["segment"].code(row.position.segment),
+                self.columns.names["segment"].code(row.position.segment),
                 row.position.offset,
             )
         )
 
     def instrument(self, row: MessageRow, instrument: Instrument) -> None:
         """Append one version of one instrument."""
-        self._columns.instruments.append(
+        self.columns.instruments.append(
             (
                 *self._head(row, instrument.symbol, Proof.SEQUENCE, row.flags),
                 row.at_ns,
@@ -118,7 +119,7 @@ class Rows:
             return
         head = self._head(row, row.symbol, proof, flags)
         last_head = self._head(row, row.symbol, proof, flags | Flag.LAST_ENTRY)
-        append = self._columns.book_changes.append
+        append = self.columns.book_changes.append
         last = len(applied.changes) - 1
         for place, change in enumerate(applied.changes):
             clear = change.action is Action.CLEAR
@@ -142,7 +143,7 @@ class Rows:
         trades = [(index, entry) for index, entry in enumerate(decoded.entries) if entry.entry_type == TRADE]
         for index, entry in trades:
             last = Flag.LAST_ENTRY if index == trades[-1][0] else 0
-            self._columns.trades.append(
+            self.columns.trades.append(
                 (
                     *self._head(row, row.symbol, proof, flags | last),
                     index,
@@ -158,11 +159,45 @@ class Rows:
             )
         return len(trades)
 
-    def _head(self, row: MessageRow, symbol: str | None, proof: int, flags: int) -> tuple[int, ...]:
-        return (row.at_ns, row.sending_ms, self._session_code(), row.seq, self._symbol_code(symbol), proof, flags)
+    def quote(self, row: MessageRow, book: Book, proof: int, flags: int) -> None:
+        """Append the top of a book after one message."""
+        scales = (book.price_scale, book.size_scale)
+        tops = (*_top(book.bids), *_top(book.offers))
+        self.columns.quotes.append((*self._head(row, row.symbol, proof, flags), *tops, *scales))
 
-    def _session_code(self) -> int:
-        return self._columns.names["session"].code(self.session_id) if self.session_id else NO_NAME
+    def key_frame(self, symbol: str, book: Book) -> None:
+        """Append a whole book as the last message that changed it left it."""
+        bids, offers = list(book.bids.levels()), list(book.offers.levels())
+        sides = [[level[place] for level in side] for side in (bids, offers) for place in (0, 1)]
+        self.columns.books.append(
+            (
+                book.last_ns,
+                book.last_ms,
+                self.session_code(),
+                book.last_seq,
+                self._symbol_code(symbol),
+                book.proof,
+                0,
+                *sides,
+                book.price_scale,
+                book.size_scale,
+                book.depth,
+                book.crc32(),
+            )
+        )
+
+    def _head(self, row: MessageRow, symbol: str | None, proof: int, flags: int) -> tuple[int, ...]:
+        return (row.at_ns, row.sending_ms, self.session_code(), row.seq, self._symbol_code(symbol), proof, flags)
+
+    def session_code(self) -> int:
+        """Return the session's code in the present columns."""
+        return self.columns.names["session"].code(self.session_id) if self.session_id else NO_NAME
 
     def _symbol_code(self, symbol: str | None) -> int:
-        return NO_NAME if symbol is None else self._columns.names["symbol"].code(symbol)
+        return NO_NAME if symbol is None else self.columns.names["symbol"].code(symbol)
+
+
+def _top(side: BookSide) -> tuple[int, int, int]:
+    """Return price and size of the best level, null where there is none, and what the ten best hold together."""
+    best = side.best(1)
+    return (*best[0], side.total()) if best else (NULL, NULL, 0)

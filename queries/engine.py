@@ -20,7 +20,7 @@ import pyarrow as pa
 from queries.errors import StatementFailed
 from queries.statements import statement
 from storage.lake import FileInfo
-from storage.schemas import SCHEMAS, TABLES
+from storage.schemas import LEVELS, SCHEMAS, TABLES
 
 FIRST_FILES: Final = 8  # How many of the newest files a backward search reads first; each further step doubles it.
 _MACROS: Final = ("macro_scaled", "macro_time_of_ms")
@@ -41,6 +41,7 @@ _SQL_TYPES: Final[Mapping[pa.DataType, str]] = {
     pa.int16(): "SMALLINT",
     pa.int8(): "TINYINT",
     pa.string(): "VARCHAR",
+    LEVELS: "BIGINT[]",
 }
 
 

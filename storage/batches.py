@@ -13,8 +13,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from capture.columns import NAME_KINDS, NULL, Layout, Names, Table
-from storage.schemas import ENCODINGS, ENUM_NAMES, SORTED_BY, integer_type
+from capture.columns import NAME_KINDS, NULL, Layout, Levels, Names, Table, Texts
+from storage.schemas import ENCODINGS, ENUM_NAMES, LEVELS, SORTED_BY, integer_type
 
 DAY_NS: Final = 86_400_000_000_000
 _EPOCH: Final = date(1970, 1, 1)
@@ -46,21 +46,36 @@ def _date(day: int) -> str:
 
 
 def _column(table: Table, layout: Layout, names: Mapping[str, Names]) -> pa.Array:
-    """Return one column as Arrow sees it; integers share the memory of the column's `array`."""
-    values = table.columns[layout.name]
-    if isinstance(values, list):
-        texts = pa.array(values, pa.string())
-        return texts if layout.name in ENCODINGS else texts.dictionary_encode()
+    """Return one column as Arrow sees it, over the memory of the table."""
+    stored, count = table.arrays[layout.name], len(table)
+    match stored:
+        case list():
+            texts = pa.array(stored, pa.string())
+            return texts if layout.name in ENCODINGS else texts.dictionary_encode()
+        case Texts():
+            return _ascii(stored, count)
+        case Levels():
+            values = _integers(stored.values, len(stored.values))
+            return pa.ListArray.from_arrays(_integers(stored.offsets, count + 1), values, type=LEVELS)
+    integers = _integers(stored, count)
     if layout.kind in NAME_KINDS:
-        return _named(_integers(values), names[layout.kind].values)
+        return _named(integers, names[layout.kind].values)
     if layout.name in ENUM_NAMES:
-        return _named(_integers(values), ENUM_NAMES[layout.name])
-    return _nullable(_integers(values)) if layout.kind == "q" else _integers(values)
+        return _named(integers, ENUM_NAMES[layout.name])
+    return _nullable(integers) if layout.kind == "q" else integers
 
 
-def _integers(values: "array[int]") -> pa.Array:
-    """Return an `array` as an Arrow array over the same memory."""
-    return pa.Array.from_buffers(integer_type(values.typecode), len(values), [None, pa.py_buffer(values)])
+def _integers(values: "array[int]", count: int) -> pa.Array:
+    """Return the first values of an `array` as an Arrow array over the same memory."""
+    return pa.Array.from_buffers(integer_type(values.typecode), count, [None, pa.py_buffer(values)])
+
+
+def _ascii(texts: Texts, count: int) -> pa.Array:
+    """Return texts as Arrow strings, empty ones as null."""
+    offsets = _integers(texts.offsets, count + 1)
+    valid = pc.greater(offsets[1:], offsets[:-1])
+    bitmap = valid.buffers()[1]  # The bits of a fresh boolean array are a validity bitmap.
+    return pa.Array.from_buffers(pa.string(), count, [bitmap, offsets.buffers()[1], pa.py_buffer(texts.data)])
 
 
 def _nullable(values: pa.Array) -> pa.Array:

@@ -17,7 +17,8 @@ from capture.client import Client
 from capture.clock import Now
 from capture.config import Settings
 from capture.connect import Endpoint
-from capture.feed import Counters, Feed
+from capture.counters import Counters
+from capture.feed import Feed
 from capture.market.requests import depth_ok
 from capture.sinks import Connection, Position
 from capture.subscriber import Subscriber

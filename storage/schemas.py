@@ -22,6 +22,7 @@ PARTITION_COLUMN: Final = "date"  # UTC date of receive_ns, YYYY-MM-DD.
 SORTED_BY: Final = ("symbol", "receive_ns")  # Nulls last. Rows that agree in both keep the order they were made in.
 TABLE_LAST: Final = "events"  # Committed last, so that it marks a batch as whole.
 
+LEVELS: Final = pa.list_(pa.field("element", pa.int64(), nullable=False))
 _INTEGERS: Final[Mapping[str, pa.DataType]] = {"q": pa.int64(), "i": pa.int32(), "h": pa.int16(), "b": pa.int8()}
 
 
@@ -65,8 +66,10 @@ ENCODINGS: Final[Mapping[str, str]] = {
 
 def _arrow_type(layout: Layout) -> pa.DataType:
     """Return the type of a column as readers see it."""
-    if layout.name in ENUM_NAMES or layout.kind == "text" or layout.kind in NAME_KINDS:
+    if layout.name in ENUM_NAMES or layout.kind in {"text", "ascii", *NAME_KINDS}:
         return pa.string()
+    if layout.kind == "levels":
+        return LEVELS
     return _INTEGERS[layout.kind]
 
 

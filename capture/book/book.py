@@ -9,22 +9,23 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from capture.book.checksum import CHECKSUM_LEVELS, book_checksum
-from capture.book.levels import BookSide, PriceLevel
+from capture.book.invariants import Invariant, Violation
+from capture.book.kernel import BookCore, BookSide, PriceLevel
 from capture.columns import Action, Side, Verdict
 from capture.market.decoder import TRADE, UPDATE_CHANGE, UPDATE_DELETE, UPDATE_NEW, Decoded, Entry
 from capture.market.instruments import Instrument
 
 # Such integers are scaled otherwise than the book's: the message is kept as rows, but never applied.
-_BEYOND: Final = "a value has more decimals than the instrument's precision"
+_BEYOND: Final = Violation(Invariant.BEYOND_PRECISION)
 _ACTIONS: Final = {UPDATE_NEW: Action.NEW, UPDATE_CHANGE: Action.CHANGE}
 
 
 class BookState(Enum):
-    """How far a book can be believed."""
+    """How far a book can be believed; numbered as `kernel` does."""
 
-    AWAITING_SNAPSHOT = "awaiting snapshot"  # Refreshes are not applied before it.
-    LIVE = "live"
-    SUSPECT = "suspect"  # Wrong, or possibly so, until a new snapshot.
+    AWAITING_SNAPSHOT = 0  # Refreshes are not applied before it.
+    LIVE = 1
+    SUSPECT = 2  # Wrong, or possibly so, until a new snapshot.
 
 
 class Change(NamedTuple):
@@ -48,31 +49,47 @@ class Change(NamedTuple):
 class Applied(NamedTuple):
     """What one message did.
 
-    violations: the invariants that it broke, in words; empty when all hold.
+    violations: the invariants that it broke; empty when all hold.
     """
 
     changes: list[Change]
     verdict: Verdict
     computed: int | None
-    violations: list[str]
+    violations: list[Violation]
 
 
-class Book:
+class Book(BookCore):
     """A book; apply snapshots and refreshes in the order of their MsgSeqNum(34).
 
-    depth: levels kept a side. A book of fewer than ten levels a side by subscription cannot be verified.
+    This is the slow lane: message by message, whatever it holds. `kernel` does the same to the same levels for what is
+    good, and is held equal to it by tests.
     """
 
-    __slots__ = ("_full", "_sides", "bids", "depth", "instrument", "offers", "proven", "state")
-
     def __init__(self, instrument: Instrument, depth: int) -> None:
+        super().__init__(depth)
         self.instrument = instrument
-        self.depth = depth
-        self.bids, self.offers = BookSide(Side.BID), BookSide(Side.OFFER)
         self._sides = (self.bids, self.offers)
         self._full = (False, False)  # Whether each side had all its depth when the present message began.
-        self.state = BookState.AWAITING_SNAPSHOT
-        self.proven = False  # The last checksum due agreed, and nothing came after it that could not be checked.
+
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument by whose precisions and steps the book is kept; another one is of the same precisions."""
+        return self._instrument
+
+    @instrument.setter
+    def instrument(self, instrument: Instrument) -> None:
+        self._instrument = instrument
+        self.price_scale, self.size_scale = instrument.price_precision, instrument.size_precision
+        self.tick, self.lot = instrument.tick, instrument.lot
+
+    @property
+    def state(self) -> BookState:
+        """How far it can be believed."""
+        return BookState(self.live)
+
+    @state.setter
+    def state(self, state: BookState) -> None:
+        self.live = state.value
 
     def suspect(self) -> None:
         """Believe it no more until the next snapshot; one that never had a snapshot goes on waiting."""
@@ -91,7 +108,7 @@ class Book:
         self.state = BookState.LIVE
         self.proven = False
         changes: list[Change] = []
-        violations: list[str] = []
+        violations: list[Violation] = []
         if decoded.beyond_precision:
             self.state = BookState.SUSPECT
             changes = [
@@ -100,7 +117,7 @@ class Book:
             return Applied(changes, Verdict.UNVERIFIED, None, [_BEYOND])
         for index, entry in enumerate(decoded.entries):
             if entry.size and self._sides[entry.entry_type].set(entry.price, entry.size):
-                violations.append(f"level {entry.price} twice in a snapshot")
+                violations.append(Violation(Invariant.LEVEL_TWICE, entry.price))
             changes.append(_change(index, entry, Action.SNAPSHOT, entry.size, None))
         if not changes:
             instrument = self.instrument
@@ -118,7 +135,7 @@ class Book:
         apply = self.state is BookState.LIVE
         self._full = (len(self.bids) >= self.depth, len(self.offers) >= self.depth)
         changes: list[Change] = []
-        violations: list[str] = []
+        violations: list[Violation] = []
         for index, entry in enumerate(decoded.entries):
             if entry.entry_type != TRADE:
                 changes.append(self._entry(index, entry, violations, apply=apply))
@@ -128,11 +145,11 @@ class Book:
             return Applied(changes, Verdict.UNVERIFIED, None, [_BEYOND] if decoded.beyond_precision else [])
         return self._finish(decoded, changes, violations)
 
-    def _entry(self, index: int, entry: Entry, violations: list[str], *, apply: bool) -> Change:
+    def _entry(self, index: int, entry: Entry, violations: list[Violation], *, apply: bool) -> Change:
         side = self._sides[entry.entry_type]
         if entry.update == UPDATE_DELETE:
             if apply and not side.remove(entry.price) and not self._may_be_out_of_sight(side, entry):
-                violations.append(f"delete of a level not held: {entry.price}")
+                violations.append(Violation(Invariant.LEVEL_NOT_HELD, entry.price))
             if entry.size:
                 return _change(index, entry, Action.EVICT, 0, entry.size)
             return _change(index, entry, Action.DELETE, 0, None)
@@ -147,13 +164,13 @@ class Book:
         """Return whether an unknown delete is innocent: of a level that was cut here, or told to be out of depth."""
         return bool(entry.size) or (self._full[entry.entry_type] and side.is_beyond_worst(entry.price))
 
-    def _finish(self, decoded: Decoded, changes: list[Change], violations: list[str]) -> Applied:
+    def _finish(self, decoded: Decoded, changes: list[Change], violations: list[Violation]) -> Applied:
         for side, kind in ((self.bids, Side.BID), (self.offers, Side.OFFER)):
             changes.extend(self._cut_row(kind, level) for level in side.cut(self.depth))
         self._check_steps(decoded, violations)
         bid, offer = self.bids.best_price(), self.offers.best_price()
         if bid is not None and offer is not None and bid >= offer:
-            violations.append(f"crossed: bid {bid}, offer {offer}")
+            violations.append(Violation(Invariant.CROSSED, bid, offer))
         if decoded.checksum is None or self.depth < CHECKSUM_LEVELS:
             self.proven = False
             return Applied(changes, Verdict.UNVERIFIED, None, violations)
@@ -161,13 +178,16 @@ class Book:
         self.proven = computed == decoded.checksum
         return Applied(changes, Verdict.VERIFIED if self.proven else Verdict.MISMATCH, computed, violations)
 
-    def _check_steps(self, decoded: Decoded, violations: list[str]) -> None:
+    def _check_steps(self, decoded: Decoded, violations: list[Violation]) -> None:
         tick, lot = self.instrument.tick, self.instrument.lot
+        scales = (self.price_scale, self.size_scale)
         for entry in decoded.entries:
+            if (entry.price_scale, entry.size_scale) != scales:
+                continue  # A trade of more decimals than the book's: its integers are on another scale.
             if tick and entry.price % tick:
-                violations.append(f"price {entry.price} is no multiple of the tick {tick}")
+                violations.append(Violation(Invariant.OFF_TICK, entry.price, tick))
             if lot and entry.size % lot:
-                violations.append(f"size {entry.size} is no multiple of the lot {lot}")
+                violations.append(Violation(Invariant.OFF_LOT, entry.size, lot))
 
     def _cut_row(self, side: Side, level: PriceLevel) -> Change:
         scales = (self.instrument.price_precision, self.instrument.size_precision)

@@ -2,7 +2,8 @@
 
 Layer: book. Knows no wire, no clock, no file.
 Source: venue guide "Book checksum (FIX)", ChecksumOrderBook(5041); venue reference section 5.
-Left to others: comparing with the received value and resubscribing (`book.book`, `subscriber`).
+Left to others: comparing with the received value and resubscribing (`book.book`, `subscriber`); speed (`book.kernel`,
+which is held against this).
 """
 
 import zlib

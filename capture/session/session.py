@@ -149,6 +149,19 @@ class Session(Core):
         self.reset_answered = False
         return list(self._in_turn(message, mono_ns))
 
+    @property
+    def in_order(self) -> bool:
+        """Whether the owner may take application messages with the next numbers itself, if all is well with them."""
+        return self.state is State.ACTIVE and not self.broken and self.close_reason is None
+
+    def received_in_order(self, count: int, wall_ns: int, mono_ns: int) -> None:
+        """Take note of application messages that the owner took itself: numbers, CompIDs and times held."""
+        self.received_ns = mono_ns
+        self.wall_ns = self._now_ns = wall_ns
+        self._tested_ns = None
+        self.reset_answered = False
+        self.inbound.advance(self.inbound.expected + count)
+
     def ignored(self, reason: str, mono_ns: int) -> None:
         """Take note of a frame that is no message: a sign of life and nothing else."""
         self.received_ns = mono_ns

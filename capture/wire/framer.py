@@ -62,54 +62,88 @@ class FrameTooLong(Exception):
 class Framer:
     """Cuts one connection's bytes into frames.
 
-    Give each read to `feed` and handle what it yields before the next read. Memory is bounded by one frame of
-    `FRAME_BYTES_LIMIT` and the read. At the end of the connection call `end`.
+    Give each read to `feed` and handle what it yields before the next read; or, where a faster reader is to have the
+    first look, `append` it, take from `next`, and `trim`. Memory is bounded by one frame of `FRAME_BYTES_LIMIT` and the
+    read. At the end of the connection call `end`.
+
+    buffer: what was not dealt with yet, from `at` on; `base` is the stream offset of its first byte.
     """
 
+    __slots__ = ("_held", "_searched", "_skip_from", "_skip_reason", "at", "base", "buffer")
+
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._base = 0  # Stream offset of the buffer's first byte.
+        self.buffer = bytearray()
+        self.at = 0
+        self.base = 0
         self._searched = 0  # Stream offset up to which no message begins inside another; nothing is searched twice.
         self._skip_from: int | None = None
         self._skip_reason = ""
+        self._held: Frame | None = None  # A frame that comes after the skipped stretch that it ended.
 
     @property
     def pending_bytes(self) -> int:
         """Bytes held back because their message is not whole yet."""
-        return len(self._buffer)
+        return len(self.buffer) - self.at
+
+    @property
+    def between_frames(self) -> bool:
+        """Whether a frame may begin at `at`: nothing is being skipped, and none waits to be taken."""
+        return self._skip_from is None and self._held is None
+
+    def append(self, data: bytes) -> None:
+        """Take one read."""
+        self.buffer += data
+
+    def next(self) -> Frame | Skipped | None:
+        """Return the next whole frame, or the skipped stretch right before it, or None: more bytes are needed.
+
+        Errors: FrameTooLong; nothing comes after it.
+        """
+        if self._held is not None:
+            frame, self._held = self._held, None
+            return frame
+        self.at, found = self._next(self.at)
+        if found is None or self._skip_from is None:
+            return found
+        self._held = found
+        return self._skipped(until=found.stream_offset)
+
+    def taken(self, at: int) -> None:
+        """Go on at a place of the buffer: the frames up to it were taken by another reader."""
+        assert self.between_frames, "another reader has no business within a skipped stretch"
+        self.at = at
+
+    def trim(self) -> None:
+        """Forget what was dealt with; after each read."""
+        del self.buffer[: self.at]
+        self.base += self.at
+        self.at = 0
 
     def feed(self, data: bytes) -> Iterator[Frame | Skipped]:
         """Yield the frames that are whole now, each skipped stretch right before the frame that ends it.
 
         Errors: FrameTooLong; feed nothing more after it.
         """
-        self._buffer += data
-        at = 0
+        self.append(data)
         try:
-            while True:
-                at, frame = self._next(at)
-                if frame is None:
-                    return
-                if self._skip_from is not None:
-                    yield self._skipped(until=frame.stream_offset)
-                yield frame
+            while (item := self.next()) is not None:
+                yield item
         finally:
-            del self._buffer[:at]
-            self._base += at
+            self.trim()
 
     def end(self) -> Iterator[Skipped]:
         """Yield what was left when the connection ended: a skipped stretch, or a message cut short."""
-        end = self._base + len(self._buffer)
-        if self._buffer and self._skip_from is None:
-            self._skip(0, "the connection ended within a message")
+        end = self.base + len(self.buffer)
+        if self.pending_bytes and self._skip_from is None:
+            self._skip(self.at, "the connection ended within a message")
         if self._skip_from is not None and end > self._skip_from:
             yield self._skipped(until=end)
-        self._buffer.clear()
-        self._base = end
+        self.buffer.clear()
+        self.at, self.base = 0, end
 
     def _skip(self, at: int, reason: str) -> None:
         if self._skip_from is None:
-            self._skip_from, self._skip_reason = self._base + at, reason
+            self._skip_from, self._skip_reason = self.base + at, reason
 
     def _skipped(self, *, until: int) -> Skipped:
         assert self._skip_from is not None
@@ -119,7 +153,7 @@ class Framer:
 
     def _next(self, at: int) -> tuple[int, Frame | None]:
         """Return where to go on and the next whole frame, or how far the buffer is done with and None."""
-        buffer = self._buffer
+        buffer = self.buffer
         while True:
             header = _HEADER.search(buffer, at)
             begin = _begun(buffer, at) if header is None else header.start()
@@ -137,14 +171,14 @@ class Framer:
         """Return the frame at `begin` and its end; or (begin, None) to wait; or (where to look on, None)."""
         if body_length > FRAME_BYTES_LIMIT:
             raise FrameTooLong(body_length=body_length)
-        buffer = self._buffer
+        buffer = self.buffer
         trailer = body + body_length
         end = trailer + _TRAILER_BYTES
-        next_begin = buffer.find(_NEXT_BEGIN, max(body, self._searched - self._base), end)
+        next_begin = buffer.find(_NEXT_BEGIN, max(body, self._searched - self.base), end)
         if next_begin >= 0:
             self._skip(begin, "BodyLength(9) reaches into the next message")
             return next_begin + 1, None
-        self._searched = max(self._searched, self._base + min(end, len(buffer)) - len(_NEXT_BEGIN) + 1)
+        self._searched = max(self._searched, self.base + min(end, len(buffer)) - len(_NEXT_BEGIN) + 1)
         if len(buffer) < end:
             return begin, None
         check_sum = _TRAILER.match(buffer, trailer)
@@ -155,7 +189,7 @@ class Framer:
         if sum(data[:-_TRAILER_BYTES]) & 0xFF != int(check_sum[1]):
             self._skip(begin, "CheckSum(10) is wrong")
             return end, None
-        return end, Frame(data, self._base + begin)
+        return end, Frame(data, self.base + begin)
 
 
 def _begun(buffer: bytearray, at: int) -> int:

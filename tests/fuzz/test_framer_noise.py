@@ -86,11 +86,11 @@ class Searched(bytearray):
 def looked_through(*data: bytes) -> int:
     """How many bytes a framer looks through for reads."""
     framer = Framer()
-    framer._buffer = Searched()
+    framer.buffer = Searched()
     for read in data:
         list(framer.feed(read))
-    assert isinstance(framer._buffer, Searched)
-    return framer._buffer.count
+    assert isinstance(framer.buffer, Searched)
+    return framer.buffer.count
 
 
 def test_messages_begun_and_never_ended_are_searched_once() -> None:

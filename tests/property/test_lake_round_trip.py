@@ -17,6 +17,7 @@ from storage.schemas import ENUM_NAMES, SCHEMAS
 
 WIDTHS = {"q": 64, "i": 32, "h": 16, "b": 8}
 text = st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
+ascii_text = st.one_of(st.none(), st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=12))
 symbols = st.one_of(st.none(), st.sampled_from(["BTC/USD", "btc/usd", "", "../x", "é☃", "A" * 300]))
 moments = st.integers(T0, T0 + 3 * DAY_NS)
 
@@ -29,7 +30,9 @@ def cells(name: str, kind: str) -> st.SearchStrategy[Any]:
         return st.integers(NO_SIDE, len(ENUM_NAMES[name]) - 1)
     if kind in WIDTHS:
         return st.integers(-(2 ** (WIDTHS[kind] - 1)), 2 ** (WIDTHS[kind] - 1) - 1)
-    return text if kind == "text" else symbols
+    if kind == "levels":
+        return st.lists(st.integers(0, 2**63 - 1), max_size=4)
+    return {"text": text, "ascii": ascii_text}.get(kind, symbols)
 
 
 def rows(table: str) -> st.SearchStrategy[list[dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""A feed and a follower of it, told the same facts; rows as dictionaries."""
+"""A feed and a follower of it by the slow lane, told the same facts; rows as dictionaries."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def rows_of(columns: Columns) -> dict[str, list[Row]]:
 
 
 class FeedPlay:
-    """A live feed, its follower, and the clock that both are told."""
+    """A live feed, its follower that takes every message by the slow lane, and the clock that both are told."""
 
     def __init__(self) -> None:
         self.session, follower = (
@@ -55,7 +55,7 @@ class FeedPlay:
             )
             for answers in (True, False)
         )
-        self.feed, self._follower = Feed(self.session), Feed(follower)
+        self.feed, self._follower = Feed(self.session), Feed(follower, fast=False)
         self.now_ns = T0
         self.findings: list[Finding] = []
         self._their_next = 1
@@ -131,7 +131,7 @@ class FeedPlay:
 
     def proven(self, *entries: str) -> str:
         """Return a refresh of M1 with the checksum that will be right."""
-        book = self.feed.subscriptions["M1"].book
+        book = self.feed.books.subscriptions["M1"].book
         assert book is not None
         twin = Book(book.instrument, book.depth)
         levels = [
@@ -148,7 +148,7 @@ class FeedPlay:
     def rows(self, table: str) -> list[Row]:
         """Return all rows of a table so far; the follower's are the same."""
         live, followed = rows_of(self.feed.take_columns()), rows_of(self._follower.take_columns())
-        assert live == followed, "a follower told the same facts made other rows"
+        assert live == followed, "a follower told the same facts made other rows by the slow lane"
         for name, rows in live.items():
             self._tables.setdefault(name, []).extend(rows)
         return self._tables[table]

@@ -28,6 +28,28 @@ _PRICED: dict[str, Any] = {
 DEFAULTS: dict[str, dict[str, Any]] = {
     "book_changes": {**_COMMON, **_PRICED, "side": Side.BID, "action": Action.NEW, "remaining_size": NULL},
     "trades": {**_COMMON, **_PRICED, "entry_id": "T1", "aggressor_side": 1, "order_type": 2},
+    "quotes": {
+        **_COMMON,
+        "bid_price": 280030,
+        "bid_size": 100000,
+        "bid_total": 100000,
+        "offer_price": 280130,
+        "offer_size": 96506,
+        "offer_total": 96506,
+        "price_scale": 1,
+        "size_scale": 8,
+    },
+    "books": {
+        **_COMMON,
+        "bid_prices": [280030],
+        "bid_sizes": [100000],
+        "offer_prices": [280130],
+        "offer_sizes": [96506],
+        "price_scale": 1,
+        "size_scale": 8,
+        "depth": 10,
+        "checksum": 0,
+    },
     "messages": {
         **_COMMON,
         "msg_type": "X",

@@ -1,0 +1,734 @@
+# cython: language_level=3, annotation_typing=False
+"""The fast lane's first half: bytes of one connection to decoded snapshots and refreshes, as columns.
+
+Layer: market, beside `decoder`, whose results it must give wherever it gives any. No I/O, no clock. Plain Python that
+Cython compiles; it allocates nothing for a message.
+Source: design section 3; FIX 4.4 volume 1; venue reference 4.5 to 4.7.
+Left to others: whatever is not a good W or X in its turn, of a subscription it was told of (`wire.framer`, `session`,
+`decoder`); what entries do to a book (`book.kernel`).
+
+A call takes one frame after the other: BodyLength(9) and CheckSum(10) right, the CompIDs, MsgSeqNum(34) the next one,
+SendingTime(52) of today and near, no PossDupFlag(43), entries that read. It stops before the first frame of which any
+of that cannot be said. The slow lane then judges that frame; so nothing here needs to know what is wrong with one.
+"""
+
+from array import array
+from typing import Any, Final
+
+import cython
+
+MESSAGES_LIMIT: Final = 4096  # Decoded in one call.
+ENTRIES_LIMIT: Final = 16_384  # Of all of them together; a message of more is not for this lane.
+SUBSCRIPTIONS_LIMIT: Final = 65_536  # Of one connection; those after it go by the slow lane.
+_SUBSCRIPTIONS_MIN: Final = 256
+_NAME_BYTES: Final = 4096
+
+_DIGITS_LIMIT = cython.declare(cython.int, 18)
+_NULL = cython.declare(cython.longlong, -(2**63))
+_DAY_MS = cython.declare(cython.longlong, 86_400_000)
+_AHEAD_MS = cython.declare(cython.longlong, 5_000)  # As `decoder.ENTRY_AHEAD_LIMIT_MS`; a test holds them equal.
+_SOH = cython.declare(cython.int, 1)
+_MESSAGES = cython.declare(cython.int, 4096)
+_ENTRIES = cython.declare(cython.int, 16_384)
+
+# What a call stopped at.
+PARTIAL: Final = 0  # No more bytes, or not all of a frame's.
+FULL: Final = 1  # No room for more messages: call again once these are applied.
+FOREIGN: Final = 2  # A frame, or what should be one, that is not this lane's.
+
+_BEGIN: Final = b"8=FIX.4.4\x019="
+
+
+class Staged:
+    """Messages decoded and not yet applied, as columns; the same arrays are used again and again.
+
+    Shapes: message n has the entries from `entry_end[n - 1]` (0 for the first) to `entry_end[n]`.
+    Units: prices and sizes scaled by the instrument's precisions; times in ms since the epoch; offsets into the buffer.
+    """
+
+    def __init__(self) -> None:
+        self.begin = array("i", bytes(4 * MESSAGES_LIMIT))
+        self.size = array("i", bytes(4 * MESSAGES_LIMIT))
+        self.subscription = array("i", bytes(4 * MESSAGES_LIMIT))
+        self.snapshot = array("b", bytes(MESSAGES_LIMIT))  # 1 for 35=W.
+        self.seq = array("q", bytes(8 * MESSAGES_LIMIT))
+        self.sending_ms = array("q", bytes(8 * MESSAGES_LIMIT))
+        self.checksum = array("q", bytes(8 * MESSAGES_LIMIT))  # 5041; null where absent.
+        self.entry_end = array("i", bytes(4 * MESSAGES_LIMIT))
+        self.update = array("b", bytes(ENTRIES_LIMIT))  # MDUpdateAction(279)
+        self.entry_type = array("b", bytes(ENTRIES_LIMIT))  # MDEntryType(269)
+        self.price = array("q", bytes(8 * ENTRIES_LIMIT))
+        self.entry_size = array("q", bytes(8 * ENTRIES_LIMIT))
+        self.entry_ms = array("q", bytes(8 * ENTRIES_LIMIT))  # Null where absent.
+        self.id_begin = array("i", bytes(4 * ENTRIES_LIMIT))  # MDEntryID(278) of a trade; elsewhere of no meaning.
+        self.id_size = array("i", bytes(4 * ENTRIES_LIMIT))
+        self.order_type = array("b", bytes(ENTRIES_LIMIT))
+        self.aggressor_side = array("b", bytes(ENTRIES_LIMIT))
+
+
+@cython.cclass
+class MarketDecoder:
+    """Decodes the market data of one connection after another. Tell it `expect`, `register` and `today`; then `decode`.
+
+    stopped: what the last call stopped at. next_seq: MsgSeqNum(34) expected after what it decoded.
+    """
+
+    stopped = cython.declare(cython.int, visibility="public")
+    next_seq = cython.declare(cython.longlong, visibility="public")
+    staged = cython.declare(object, visibility="public")
+
+    _begin = cython.declare(cython.int[::1])
+    _size = cython.declare(cython.int[::1])
+    _subscription = cython.declare(cython.int[::1])
+    _snapshot = cython.declare(cython.schar[::1])
+    _seq = cython.declare(cython.longlong[::1])
+    _sending_ms = cython.declare(cython.longlong[::1])
+    _checksum = cython.declare(cython.longlong[::1])
+    _entry_end = cython.declare(cython.int[::1])
+    _update = cython.declare(cython.schar[::1])
+    _entry_type = cython.declare(cython.schar[::1])
+    _price = cython.declare(cython.longlong[::1])
+    _entry_size = cython.declare(cython.longlong[::1])
+    _entry_ms = cython.declare(cython.longlong[::1])
+    _id_begin = cython.declare(cython.int[::1])
+    _id_size = cython.declare(cython.int[::1])
+    _order_type = cython.declare(cython.schar[::1])
+    _aggressor_side = cython.declare(cython.schar[::1])
+    _price_decimals = cython.declare(cython.schar[::1])
+    _size_decimals = cython.declare(cython.schar[::1])
+    _price_digits = cython.declare(cython.schar[::1])
+    _size_digits = cython.declare(cython.schar[::1])
+
+    _powers = cython.declare(cython.longlong[::1])
+    _template = cython.declare(cython.uchar[::1])
+    _sender = cython.declare(cython.uchar[::1])
+    _target = cython.declare(cython.uchar[::1])
+    _date = cython.declare(cython.uchar[::1])
+    _midnight_ms = cython.declare(cython.longlong)
+    _earliest_ms = cython.declare(cython.longlong)
+    _latest_ms = cython.declare(cython.longlong)
+
+    # Subscriptions: a table of hashes, and behind it the texts that must agree.
+    _slots = cython.declare(cython.int[::1])
+    _mask = cython.declare(cython.uint)
+    _count = cython.declare(cython.int)
+    _capacity = cython.declare(cython.int)
+    _registered = cython.declare(list)
+    _names = cython.declare(object)
+    _name = cython.declare(cython.uchar[::1])  # MDReqID(262) and Symbol(55), one after the other, of all.
+    _name_at = cython.declare(cython.int[::1])
+    _id_bytes = cython.declare(cython.int[::1])
+    _symbol_bytes = cython.declare(cython.int[::1])
+    _price_scale = cython.declare(cython.schar[::1])
+    _size_scale = cython.declare(cython.schar[::1])
+    _enabled = cython.declare(cython.schar[::1])
+
+    # What the fields of one frame came to.
+    _parsed = cython.declare(cython.longlong)
+    _decimals = cython.declare(cython.int)
+
+    def __init__(self) -> None:
+        staged = Staged()
+        self.staged = staged
+        self._begin, self._size = staged.begin, staged.size
+        self._subscription, self._snapshot, self._seq = staged.subscription, staged.snapshot, staged.seq
+        self._sending_ms, self._checksum, self._entry_end = staged.sending_ms, staged.checksum, staged.entry_end
+        self._update, self._entry_type = staged.update, staged.entry_type
+        self._price, self._entry_size, self._entry_ms = staged.price, staged.entry_size, staged.entry_ms
+        self._id_begin, self._id_size = staged.id_begin, staged.id_size
+        self._order_type, self._aggressor_side = staged.order_type, staged.aggressor_side
+        self._price_decimals, self._size_decimals = _small(ENTRIES_LIMIT), _small(ENTRIES_LIMIT)
+        self._price_digits, self._size_digits = _small(ENTRIES_LIMIT), _small(ENTRIES_LIMIT)
+        self._powers = array("q", (int("1".ljust(digits, "0")) for digits in range(1, 20)))
+        self._template = bytearray(_BEGIN)
+        self._date = bytearray(9)
+        self.stopped = PARTIAL
+        self.next_seq = 1
+        self.expect(b"", b"")
+
+    def expect(self, sender: bytes, target: bytes) -> None:
+        """Begin a connection: SenderCompID(49) and TargetCompID(56) of what is to come; no subscription is known."""
+        self._sender, self._target = bytearray(sender), bytearray(target)
+        self._registered = []
+        self._room(_SUBSCRIPTIONS_MIN)
+
+    def _room(self, subscriptions: int) -> None:
+        """Have room for so many subscriptions, a power of two, those already known among them."""
+        self._names = bytearray(_NAME_BYTES)
+        self._name = self._names
+        self._name_at = array("i", bytes(4 * subscriptions + 4))
+        self._id_bytes = array("i", bytes(4 * subscriptions))
+        self._symbol_bytes = array("i", bytes(4 * subscriptions))
+        self._price_scale, self._size_scale = _small(subscriptions), _small(subscriptions)
+        self._enabled = _small(subscriptions)
+        self._slots = array("i", [-1]) * (4 * subscriptions)
+        self._mask = 4 * subscriptions - 1
+        self._count = 0
+        for md_req_id, symbol in self._registered:
+            self._add(md_req_id, symbol)
+        self._capacity = subscriptions
+
+    def today(self, date: bytes, midnight_ms: int, earliest_ms: int, latest_ms: int) -> None:
+        """Say what SendingTime(52) may be: its date `YYYYMMDD-` and that day's beginning, and both ends of its ms."""
+        self._date = bytearray(date)
+        self._midnight_ms, self._earliest_ms, self._latest_ms = midnight_ms, earliest_ms, latest_ms
+
+    def register(self, md_req_id: bytes, symbol: bytes) -> int:
+        """Make a subscription known, disabled; return its index, from zero on, or -1 where there is no room."""
+        index = self._count
+        if index >= SUBSCRIPTIONS_LIMIT:
+            return -1
+        if index == self._capacity:
+            enabled = list(zip(self._price_scale, self._size_scale, self._enabled, strict=True))
+            self._room(2 * index)
+            for known, (price_scale, size_scale, on) in enumerate(enabled):
+                self.enable(known, price_scale, size_scale, on)
+        self._registered.append((md_req_id, symbol))
+        self._add(md_req_id, symbol)
+        return int(index)
+
+    @cython.locals(at=cython.int, index=cython.int)
+    def _add(self, md_req_id: bytes, symbol: bytes) -> None:
+        index = self._count
+        at = self._name_at[index]
+        name = md_req_id + symbol
+        if at + len(name) > len(self._names):
+            self._names = self._names + bytes(len(self._names) + len(name))
+            self._name = self._names
+        self._names[at : at + len(name)] = name
+        self._name_at[index + 1] = at + len(name)
+        self._id_bytes[index], self._symbol_bytes[index] = len(md_req_id), len(symbol)
+        self._enabled[index] = 0
+        self._count = index + 1
+        self._slots[self._slot(index)] = index
+
+    @cython.locals(index=cython.int)
+    def enable(self, index: int, price_scale: int, size_scale: int, on: bool) -> None:
+        """Say by which precisions a subscription's messages are read, and whether they are this lane's at all."""
+        self._price_scale[index], self._size_scale[index] = price_scale, size_scale
+        self._enabled[index] = 1 if on else 0
+
+    def decode(self, buffer: bytearray, at: int, end: int) -> int:
+        """Decode the frames from `at` on until one is not this lane's; return how many are in `staged`.
+
+        The next frame begins where the last of them ends. `stopped` says why it is not among them.
+        """
+        return self._decode(buffer, at, end)
+
+    @cython.cfunc
+    @cython.locals(
+        buffer=cython.uchar[::1],
+        at=cython.Py_ssize_t,
+        end=cython.Py_ssize_t,
+        count=cython.int,
+        entries=cython.int,
+        after=cython.int,
+        body=cython.Py_ssize_t,
+        length=cython.Py_ssize_t,
+        trailer=cython.Py_ssize_t,
+        place=cython.Py_ssize_t,
+        total=cython.uint,
+        byte=cython.int,
+        seq=cython.longlong,
+    )
+    @cython.returns(cython.int)
+    def _decode(self, buffer: Any, at: int, end: int) -> int:
+        count = 0
+        entries = 0
+        seq = self.next_seq
+        self.stopped = FOREIGN
+        while True:
+            if count == _MESSAGES or _ENTRIES - entries < 64:
+                self.stopped = FULL
+                break
+            if end - at < 24:
+                self.stopped = PARTIAL
+                break
+            place = 0
+            while place < 12 and buffer[at + place] == self._template[place]:
+                place += 1
+            if place < 12:
+                break
+            body = at + 12
+            length = 0
+            while body < at + 20 and 48 <= buffer[body] <= 57:
+                length = length * 10 + buffer[body] - 48
+                body += 1
+            if buffer[body] != _SOH or body == at + 12:
+                break
+            body += 1
+            trailer = body + length
+            if trailer + 7 > end:
+                self.stopped = PARTIAL
+                break
+            # 35=W or 35=X, and 10=ddd where BodyLength(9) says.
+            if length < 8 or buffer[body] != 51 or buffer[body + 1] != 53 or buffer[body + 2] != 61:
+                break
+            byte = buffer[body + 3]
+            if (byte != 87 and byte != 88) or buffer[body + 4] != _SOH:
+                break
+            if (
+                buffer[trailer - 1] != _SOH
+                or buffer[trailer] != 49
+                or buffer[trailer + 1] != 48
+                or buffer[trailer + 2] != 61
+                or buffer[trailer + 6] != _SOH
+                or not 48 <= buffer[trailer + 3] <= 57
+                or not 48 <= buffer[trailer + 4] <= 57
+                or not 48 <= buffer[trailer + 5] <= 57
+            ):
+                break
+            total = 0
+            for place in range(at, trailer):
+                total += buffer[place]
+            if (total & 255) != (
+                (buffer[trailer + 3] - 48) * 100 + (buffer[trailer + 4] - 48) * 10 + (buffer[trailer + 5] - 48)
+            ):
+                break
+            after = self._fields(buffer, body + 5, trailer, byte == 88, count, entries, seq)
+            if after < 0:
+                if after == -2 and entries > 0:
+                    self.stopped = FULL
+                break
+            entries = after
+            self._begin[count] = at
+            self._size[count] = trailer + 7 - at
+            self._snapshot[count] = 1 if byte == 87 else 0
+            self._seq[count] = seq
+            self._entry_end[count] = entries
+            count += 1
+            seq += 1
+            at = trailer + 7
+        self.next_seq = seq
+        return count
+
+    @cython.cfunc
+    @cython.locals(
+        buffer=cython.uchar[::1],
+        at=cython.Py_ssize_t,
+        end=cython.Py_ssize_t,
+        incremental=cython.bint,
+        count=cython.int,
+        first=cython.int,
+        seq=cython.longlong,
+        entry=cython.int,
+        tag=cython.int,
+        value=cython.Py_ssize_t,
+        size=cython.Py_ssize_t,
+        header=cython.int,
+        seen=cython.int,
+        delimiter=cython.int,
+        announced=cython.longlong,
+        checksum=cython.longlong,
+        sending_ms=cython.longlong,
+        digits=cython.int,
+        id_at=cython.Py_ssize_t,
+        id_size=cython.Py_ssize_t,
+        symbol_at=cython.Py_ssize_t,
+        symbol_size=cython.Py_ssize_t,
+        subscription=cython.int,
+        byte=cython.int,
+    )
+    @cython.returns(cython.int)
+    def _fields(self, buffer: Any, at: int, end: int, incremental: bool, count: int, first: int, seq: int) -> int:
+        """Read the fields of one frame; return where its entries end.
+
+        -1 where it is not this lane's, -2 where there is no room for its entries.
+        """
+        entry = first - 1
+        header = 0  # A bit for each field outside the entries that was seen.
+        seen = 0  # A bit for each field of the present entry.
+        delimiter = 279 if incremental else 269
+        announced = -1
+        checksum = _NULL
+        sending_ms = 0
+        id_at = id_size = symbol_at = symbol_size = 0
+        while at < end:
+            byte = buffer[at]
+            if not 49 <= byte <= 57:
+                return -1
+            tag = byte - 48
+            at += 1
+            while at < end and 48 <= buffer[at] <= 57 and tag < 100_000:
+                tag = tag * 10 + buffer[at] - 48
+                at += 1
+            if at >= end or buffer[at] != 61 or tag >= 100_000:
+                return -1
+            value = at + 1
+            at = value
+            while buffer[at] != _SOH:  # One ends the frame.
+                at += 1
+            size = at - value
+            at += 1
+            if tag == delimiter:
+                if entry >= first and (seen & 7) != 7:  # Type, price or size of the entry before was not there.
+                    return -1
+                entry += 1
+                if entry >= _ENTRIES:
+                    return -2
+                if size != 1:
+                    return -1
+                seen = 0
+                self._entry_ms[entry] = _NULL
+                self._id_size[entry] = 0
+                self._order_type[entry] = 0
+                self._aggressor_side[entry] = 0
+                self._update[entry] = 0
+                byte = buffer[value] - 48
+                if incremental:
+                    if not 0 <= byte <= 2:
+                        return -1
+                    self._update[entry] = byte
+                else:
+                    if not 0 <= byte <= 1:
+                        return -1
+                    self._entry_type[entry] = byte
+                    seen = 1
+            elif tag == 270 or tag == 271:
+                if entry < first:
+                    return -1
+                digits = self._decimal(buffer, value, size)
+                if digits < 0:
+                    return -1
+                if tag == 270:
+                    if seen & 2:
+                        return -1
+                    seen |= 2
+                    self._price[entry], self._price_decimals[entry] = self._parsed, self._decimals
+                    self._price_digits[entry] = digits
+                else:
+                    if seen & 4:
+                        return -1
+                    seen |= 4
+                    self._entry_size[entry], self._size_decimals[entry] = self._parsed, self._decimals
+                    self._size_digits[entry] = digits
+            elif tag == 273:
+                if entry < first or seen & 8 or not self._time_of_day(buffer, value, size):
+                    return -1
+                seen |= 8
+                self._entry_ms[entry] = self._parsed
+            elif tag == 269:  # Of a refresh: of a snapshot it is the delimiter.
+                if entry < first or seen & 1 or size != 1 or not 48 <= buffer[value] <= 50:
+                    return -1
+                seen |= 1
+                self._entry_type[entry] = buffer[value] - 48
+            elif tag == 278:
+                if entry < first or seen & 16 or size > 4096:
+                    return -1
+                seen |= 16
+                self._id_begin[entry], self._id_size[entry] = value, size
+            elif tag == 40:
+                if entry < first or seen & 32:
+                    return -1
+                seen |= 32
+                if size == 1 and 48 <= buffer[value] <= 57:
+                    self._order_type[entry] = buffer[value] - 48
+            elif tag == 2446:
+                if entry < first or seen & 64:
+                    return -1
+                seen |= 64
+                if size == 1 and 48 <= buffer[value] <= 57:
+                    self._aggressor_side[entry] = buffer[value] - 48
+            elif tag == 5041:
+                if not self._integer(buffer, value, size):
+                    return -1
+                checksum = self._parsed
+            elif tag == 55:
+                if header & 1 or size == 0:
+                    return -1
+                header |= 1
+                symbol_at, symbol_size = value, size
+            elif tag == 262:
+                if header & 2 or size == 0:
+                    return -1
+                header |= 2
+                id_at, id_size = value, size
+            elif tag == 268:
+                if header & 4 or not self._integer(buffer, value, size):
+                    return -1
+                header |= 4
+                announced = self._parsed
+            elif tag == 34:
+                if header & 8 or entry >= first or not self._integer(buffer, value, size) or self._parsed != seq:
+                    return -1
+                header |= 8
+            elif tag == 52:
+                if header & 16 or entry >= first or not self._sending(buffer, value, size):
+                    return -1
+                header |= 16
+                sending_ms = self._parsed
+            elif tag == 49:
+                if header & 32 or entry >= first or not _same(buffer, value, size, self._sender):
+                    return -1
+                header |= 32
+            elif tag == 56:
+                if header & 64 or entry >= first or not _same(buffer, value, size, self._target):
+                    return -1
+                header |= 64
+            elif tag < 11 or tag == 35 or tag == 43 or tag == 122:
+                return -1
+        if header != 127 or announced != entry + 1 - first:
+            return -1
+        if entry >= first and (seen & 7) != 7:
+            return -1
+        subscription = self._find(buffer, id_at, id_size, symbol_at, symbol_size)
+        if subscription < 0 or not self._enabled[subscription]:
+            return -1
+        if not self._finish(buffer, subscription, first, entry + 1, sending_ms):
+            return -1
+        self._subscription[count] = subscription
+        self._sending_ms[count] = sending_ms
+        self._checksum[count] = checksum
+        return entry + 1
+
+    @cython.cfunc
+    @cython.locals(
+        buffer=cython.uchar[::1],
+        subscription=cython.int,
+        first=cython.int,
+        end=cython.int,
+        entry=cython.int,
+        sending_ms=cython.longlong,
+        latest=cython.longlong,
+        at_ms=cython.longlong,
+        midnight=cython.longlong,
+        price=cython.longlong,
+        size=cython.longlong,
+        price_scale=cython.int,
+        size_scale=cython.int,
+        more=cython.int,
+        place=cython.Py_ssize_t,
+    )
+    @cython.returns(cython.bint)
+    def _finish(self, buffer: Any, subscription: int, first: int, end: int, sending_ms: int) -> bool:
+        """Scale prices and sizes by the subscription's precisions, and date the entries' times."""
+        price_scale, size_scale = self._price_scale[subscription], self._size_scale[subscription]
+        midnight = self._midnight_ms
+        latest = sending_ms + _AHEAD_MS
+        for entry in range(first, end):
+            price, more = self._price[entry], price_scale - self._price_decimals[entry]
+            while more < 0 and price % 10 == 0:
+                price //= 10
+                more += 1
+            if more < 0 or self._price_digits[entry] + more > _DIGITS_LIMIT:
+                return False
+            price *= self._powers[more]
+            if price <= 0:
+                return False
+            self._price[entry] = price
+            size, more = self._entry_size[entry], size_scale - self._size_decimals[entry]
+            while more < 0 and size % 10 == 0:
+                size //= 10
+                more += 1
+            if more < 0 or self._size_digits[entry] + more > _DIGITS_LIMIT:
+                return False
+            self._entry_size[entry] = size * self._powers[more]
+            at_ms = self._entry_ms[entry]
+            if at_ms != _NULL:
+                at_ms += midnight + _DAY_MS
+                while at_ms > latest:
+                    at_ms -= _DAY_MS
+                self._entry_ms[entry] = at_ms
+            if self._entry_type[entry] == 2:
+                for place in range(self._id_begin[entry], self._id_begin[entry] + self._id_size[entry]):
+                    if not 32 <= buffer[place] < 127:
+                        return False
+        return True
+
+    @cython.cfunc
+    @cython.locals(
+        buffer=cython.uchar[::1],
+        at=cython.Py_ssize_t,
+        size=cython.Py_ssize_t,
+        end=cython.Py_ssize_t,
+        number=cython.longlong,
+        byte=cython.int,
+    )
+    @cython.returns(cython.bint)
+    def _integer(self, buffer: Any, at: int, size: int) -> bool:
+        """Read an integer into `_parsed`; return whether it is one."""
+        if size < 1 or size > _DIGITS_LIMIT:
+            return False
+        number = 0
+        end = at + size
+        while at < end:
+            byte = buffer[at] - 48
+            if not 0 <= byte <= 9:
+                return False
+            number = number * 10 + byte
+            at += 1
+        self._parsed = number
+        return True
+
+    @cython.cfunc
+    @cython.locals(
+        buffer=cython.uchar[::1],
+        at=cython.Py_ssize_t,
+        size=cython.Py_ssize_t,
+        end=cython.Py_ssize_t,
+        point=cython.Py_ssize_t,
+        number=cython.longlong,
+        digits=cython.int,
+        byte=cython.int,
+    )
+    @cython.returns(cython.int)
+    def _decimal(self, buffer: Any, at: int, size: int) -> int:
+        """Read digits, and a point and digits where there is one, into `_parsed` and `_decimals`.
+
+        Return how many digits there were, or -1 where it is anything else, or too long for an int64.
+        """
+        if size < 1 or size > _DIGITS_LIMIT + 1:
+            return -1
+        number = 0
+        digits = 0
+        end = at + size
+        point = -1
+        while at < end:
+            byte = buffer[at] - 48
+            if 0 <= byte <= 9:
+                number = number * 10 + byte
+                digits += 1
+            elif byte == -2 and point < 0 and digits > 0:
+                point = at
+            else:
+                return -1
+            at += 1
+        if digits > _DIGITS_LIMIT or point == end - 1:
+            return -1
+        self._parsed = number
+        self._decimals = 0 if point < 0 else end - point - 1
+        return digits
+
+    @cython.cfunc
+    @cython.locals(
+        buffer=cython.uchar[::1],
+        at=cython.Py_ssize_t,
+        size=cython.Py_ssize_t,
+        place=cython.int,
+        hours=cython.int,
+        minutes=cython.int,
+        seconds=cython.int,
+        millis=cython.int,
+    )
+    @cython.returns(cython.bint)
+    def _time_of_day(self, buffer: Any, at: int, size: int) -> bool:
+        """Read HH:MM:SS or HH:MM:SS.sss into `_parsed` as ms since midnight; return whether it is one."""
+        if size != 12 and size != 8:
+            return False
+        for place in range(size):
+            if place == 2 or place == 5:
+                if buffer[at + place] != 58:
+                    return False
+            elif place == 8:
+                if buffer[at + place] != 46:
+                    return False
+            elif not 48 <= buffer[at + place] <= 57:
+                return False
+        hours = (buffer[at] - 48) * 10 + buffer[at + 1] - 48
+        minutes = (buffer[at + 3] - 48) * 10 + buffer[at + 4] - 48
+        seconds = (buffer[at + 6] - 48) * 10 + buffer[at + 7] - 48
+        millis = 0
+        if size == 12:
+            millis = (buffer[at + 9] - 48) * 100 + (buffer[at + 10] - 48) * 10 + buffer[at + 11] - 48
+        if hours > 23 or minutes > 59 or seconds > 60:
+            return False
+        self._parsed = ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis
+        return True
+
+    @cython.cfunc
+    @cython.locals(
+        buffer=cython.uchar[::1], at=cython.Py_ssize_t, size=cython.Py_ssize_t, place=cython.int, at_ms=cython.longlong
+    )
+    @cython.returns(cython.bint)
+    def _sending(self, buffer: Any, at: int, size: int) -> bool:
+        """Read SendingTime(52) of today into `_parsed` as ms since the epoch; return whether it is one, and near."""
+        if size != 21 and size != 17:
+            return False
+        for place in range(9):
+            if buffer[at + place] != self._date[place]:
+                return False
+        if not self._time_of_day(buffer, at + 9, size - 9):
+            return False
+        at_ms = self._midnight_ms + self._parsed
+        self._parsed = at_ms
+        return self._earliest_ms <= at_ms <= self._latest_ms
+
+    @cython.cfunc
+    @cython.locals(
+        buffer=cython.uchar[::1],
+        id_at=cython.Py_ssize_t,
+        id_size=cython.Py_ssize_t,
+        symbol_at=cython.Py_ssize_t,
+        symbol_size=cython.Py_ssize_t,
+        slot=cython.uint,
+        index=cython.int,
+        name_at=cython.Py_ssize_t,
+        place=cython.Py_ssize_t,
+    )
+    @cython.returns(cython.int)
+    def _find(self, buffer: Any, id_at: int, id_size: int, symbol_at: int, symbol_size: int) -> int:
+        """Return the index of the subscription with this MDReqID(262) and Symbol(55), or -1."""
+        slot = _hash(buffer, id_at, id_size) & self._mask
+        for _ in range(self._count + 1):
+            index = self._slots[slot]
+            if index < 0:
+                return -1
+            if self._id_bytes[index] == id_size and self._symbol_bytes[index] == symbol_size:
+                name_at = self._name_at[index]
+                place = 0
+                while place < id_size and self._name[name_at + place] == buffer[id_at + place]:
+                    place += 1
+                if place == id_size:
+                    name_at += id_size
+                    place = 0
+                    while place < symbol_size and self._name[name_at + place] == buffer[symbol_at + place]:
+                        place += 1
+                    if place == symbol_size:
+                        return index
+            slot = (slot + 1) & self._mask
+        return -1
+
+    @cython.cfunc
+    @cython.locals(index=cython.int, slot=cython.uint)
+    @cython.returns(cython.uint)
+    def _slot(self, index: int) -> int:
+        """Return the slot that holds a subscription, or the free one where it would go."""
+        slot = _hash(self._name, self._name_at[index], self._id_bytes[index]) & self._mask
+        while self._slots[slot] >= 0 and self._slots[slot] != index:
+            slot = (slot + 1) & self._mask
+        return slot
+
+
+@cython.cfunc
+@cython.locals(
+    buffer=cython.uchar[::1],
+    at=cython.Py_ssize_t,
+    size=cython.Py_ssize_t,
+    expected=cython.uchar[::1],
+    place=cython.Py_ssize_t,
+)
+@cython.returns(cython.bint)
+def _same(buffer: Any, at: int, size: int, expected: Any) -> bool:
+    if size != len(expected):
+        return False
+    for place in range(size):
+        if buffer[at + place] != expected[place]:
+            return False
+    return True
+
+
+@cython.cfunc
+@cython.locals(
+    buffer=cython.uchar[::1], at=cython.Py_ssize_t, size=cython.Py_ssize_t, place=cython.Py_ssize_t, number=cython.uint
+)
+@cython.returns(cython.uint)
+def _hash(buffer: Any, at: int, size: int) -> int:
+    """Return FNV-1a of some bytes, folded: texts that differ in one digit only must not crowd."""
+    number = 2166136261
+    for place in range(at, at + size):
+        number = ((number ^ buffer[place]) * 16777619) & 0xFFFFFFFF
+    return number ^ (number >> 15)
+
+
+def _small(count: int) -> "array[int]":
+    return array("b", bytes(count))

@@ -1,0 +1,27 @@
+-- What people read of books: whole books, best level first. `stored` is the table as its files hold it.
+SELECT
+    make_timestamp_ns(receive_ns) AS receive_time,
+    symbol,
+    len(bid_prices) AS bid_levels,
+    len(offer_prices) AS offer_levels,
+    list_transform(bid_prices, lambda it: scaled(it, price_scale)) AS bid_prices,
+    list_transform(bid_sizes, lambda it: scaled(it, size_scale)) AS bid_sizes,
+    list_transform(offer_prices, lambda it: scaled(it, price_scale)) AS offer_prices,
+    list_transform(offer_sizes, lambda it: scaled(it, size_scale)) AS offer_sizes,
+    depth,
+    checksum,
+    (proof & 7) = 7 AS proven,
+    proof,
+    flags,
+    session_id,
+    msg_seq_num,
+    time_of_ms(sending_ms) AS sending_time,
+    bid_prices AS bid_prices_scaled,
+    bid_sizes AS bid_sizes_scaled,
+    offer_prices AS offer_prices_scaled,
+    offer_sizes AS offer_sizes_scaled,
+    price_scale,
+    size_scale,
+    receive_ns,
+    sending_ms
+FROM stored
