@@ -128,6 +128,11 @@ class Feed:
 
     # What an owner takes.
 
+    @property
+    def row_count(self) -> int:
+        """How many rows there are to take."""
+        return self.rows.columns.rows
+
     def take_columns(self) -> Columns:
         """Return all rows so far, key frames of the books among them, and begin new columns."""
         self.books.key_frames()

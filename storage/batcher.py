@@ -1,4 +1,4 @@
-"""Rows cut into batches by receive time.
+"""Rows cut into batches by receive time, and by their number where there are very many.
 
 Layer: storage, between the feed and the lake. No clock and no file: time is the record's.
 Source: design section 3: batches end where the receive time crosses a boundary, never where a timer fired, so that a
@@ -7,8 +7,9 @@ rebuild makes the same files.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from capture.columns import Columns
+from capture.columns import ROWS_LIMIT, Columns
 from capture.wire.values import SECOND_NS, compact_utc
 
 
@@ -31,16 +32,31 @@ class Batch:
         return f"{compact_utc(self.begin_ns).partition('.')[0]}Z"
 
 
-class Batcher:
-    """Takes rows out of a feed whenever a record's time has crossed into another batch.
+class RowSource(Protocol):
+    """What rows are taken from: a feed."""
 
-    Call `advance` before each record is told to the feed, and `cut` at the run's end.
+    @property
+    def row_count(self) -> int:
+        """How many rows there are to take."""
+
+    def take_columns(self) -> Columns:
+        """Return all rows so far and begin new columns."""
+
+
+class Batcher:
+    """Takes rows out of a feed whenever a record's time has crossed into another batch, or a batch is full.
+
+    Call `advance` before each record is told to the feed, and `cut` at the run's end. rows_limit: of one batch, which
+    then ends with the record that reaches it, so that memory is bounded at any rate.
     """
 
-    def __init__(self, run: str, batch_s: int, take: Callable[[], Columns], write: Callable[[Batch], None]) -> None:
+    def __init__(
+        self, run: str, batch_s: int, feed: RowSource, write: Callable[[Batch], None], rows_limit: int = ROWS_LIMIT
+    ) -> None:
         self._run = run
         self._batch_ns = batch_s * SECOND_NS
-        self._take, self._write = take, write
+        self._feed, self._write = feed, write
+        self._rows_limit = rows_limit
         self._begin_ns: int | None = None
         self._number = 0
 
@@ -52,10 +68,12 @@ class Batcher:
         elif begin_ns > self._begin_ns:
             self.cut()
             self._begin_ns = begin_ns
+        elif self._feed.row_count >= self._rows_limit:
+            self.cut()
 
     def cut(self) -> None:
         """Hand over what there is, if anything."""
-        columns = self._take()
+        columns = self._feed.take_columns()
         if self._begin_ns is None or not any(columns.tables().values()):
             return
         self._number += 1

@@ -39,7 +39,7 @@ class _Run:
         connection = record.connection
         sender, target = (connection.sender_comp_id, connection.target_comp_id) if connection else ("", "")
         self.feed = Feed(recorder_session(sender, target, answers=False))
-        self.batcher = Batcher(record.run, record.batch_s, self.feed.take_columns, write)
+        self.batcher = Batcher(record.run, record.batch_s, self.feed, write)
 
     def tell(self, record: Record) -> None:
         """Tell the feed what the record says happened."""

@@ -6,7 +6,7 @@ Source: design section 3.
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -45,9 +45,10 @@ class _BatchingJournal:
         self._batcher.advance(at_ns)
         return self._journal.opened(at_ns, connection)
 
-    def received(self, at_ns: int, data: bytes) -> Iterable[tuple[Position, bytes]]:
-        self._batcher.advance(at_ns)
-        return self._journal.received(at_ns, data)
+    def received(self, at_ns: int, data: bytes) -> Iterator[tuple[Position, bytes]]:
+        for piece in self._journal.received(at_ns, data):
+            self._batcher.advance(at_ns)  # Before each piece is taken in, as a rebuild does before each record.
+            yield piece
 
     def sent(self, at_ns: int, data: bytes) -> Position:
         self._batcher.advance(at_ns)
@@ -152,7 +153,7 @@ class Recorder:
             )
             self.feed = Feed(session)
             self.writer = WriterThread(lambda batch: _write_new(lake, batch, self._software))
-            self._batcher = Batcher(run, settings.storage.batch_s, self.feed.take_columns, self.writer.put)
+            self._batcher = Batcher(run, settings.storage.batch_s, self.feed, self.writer.put)
             self.journal = JournalWriter(
                 self.root / JOURNAL,
                 run=run,

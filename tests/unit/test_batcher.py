@@ -7,18 +7,28 @@ SECOND = 10**9
 RUN = "19700101T001640.000000000Z"
 
 
-def batches_of(times, *, batch_s=60):
-    """The batches that records of these times, one row each, are cut into."""
-    written, columns = [], [Columns()]
+class Source:
+    """A feed that has nothing but rows."""
 
-    def take():
-        taken, columns[0] = columns[0], Columns()
+    def __init__(self):
+        self.columns = Columns()
+
+    @property
+    def row_count(self):
+        return self.columns.rows
+
+    def take_columns(self):
+        taken, self.columns = self.columns, Columns()
         return taken
 
-    batcher = Batcher(RUN, batch_s, take, written.append)
+
+def batches_of(times, *, batch_s=60, rows_limit=1000):
+    """The batches that records of these times, one row each, are cut into."""
+    written, source = [], Source()
+    batcher = Batcher(RUN, batch_s, source, written.append, rows_limit)
     for at_ns in times:
         batcher.advance(at_ns)
-        columns[0].events.append((at_ns, -1, 0, -1, "note", at_ns, at_ns, 0, None, None, None))
+        source.columns.events.append((at_ns, -1, 0, -1, "note", at_ns, at_ns, 0, None, None, None))
     batcher.cut()
     return written
 
@@ -66,3 +76,13 @@ def test_labels_are_the_second_at_which_a_batch_begins():
 def test_a_stretch_without_rows_makes_no_batch():
     """Nothing happened, nothing is written."""
     assert batches_of([]) == []
+
+
+def test_a_full_batch_ends_before_its_time():
+    """A burst is cut where it has so many rows, and its batches bear the same minute and numbers that go on."""
+    times = [1_000 * SECOND + n for n in range(7)]
+
+    batches = batches_of(times, rows_limit=3)
+
+    assert [rows(batch) for batch in batches] == [times[:3], times[3:6], times[6:]]
+    assert [(batch.number, batch.begin_ns // SECOND) for batch in batches] == [(1, 960), (2, 960), (3, 960)]
