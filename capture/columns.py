@@ -308,7 +308,7 @@ class Table:
         arrays: dict[str, Any] = {}
         for name, stored in self.arrays.items():
             if type(stored) is array:
-                arrays[name] = array(stored.typecode, bytes(stored.itemsize * capacity))
+                arrays[name] = array(stored.typecode, (0,)) * capacity
                 arrays[name][: self.count] = stored[: self.count]
             else:
                 if type(stored) is Texts:
@@ -367,7 +367,8 @@ def _stored(kind: str, capacity: int) -> Any:
         case "levels":
             return Levels()
     integers = array("i" if kind in NAME_KINDS else kind)
-    return array(integers.typecode, bytes(integers.itemsize * capacity))
+    integers.append(0)
+    return integers * capacity
 
 
 def _listed(stored: Any, count: int) -> Any:

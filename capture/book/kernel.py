@@ -27,6 +27,7 @@ NOTABLE: Final = 1  # The message before has consequences: a snapshot, a mismatc
 REFUSED: Final = 2  # The next message is not this lane's: its book is not live.
 NO_ROOM: Final = 3  # No room in the columns for the next message.
 
+_MASK = cython.declare(cython.uint, 0xFFFFFFFF)
 _NULL = cython.declare(cython.longlong, -(2**63))
 _TOP = cython.declare(cython.int, 10)  # As `checksum.CHECKSUM_LEVELS`.
 _LIVE = cython.declare(cython.int, 1)
@@ -69,6 +70,7 @@ def _crc_table() -> "array[int]":
     return table
 
 
+_PAIRS = cython.declare(cython.uchar[::1], bytearray(b"".join(b"%02d" % pair for pair in range(100))))
 _CRC = cython.declare(cython.uint[::1], _crc_table())
 
 
@@ -79,6 +81,7 @@ class PriceLevel(NamedTuple):
     size: int
 
 
+@cython.final
 @cython.cclass
 class BookSide:
     """The levels of one side: two parallel arrays, keys ascending.
@@ -93,7 +96,7 @@ class BookSide:
     _keys = cython.declare(cython.longlong[::1])
     _sizes = cython.declare(cython.longlong[::1])
     _text = cython.declare(cython.uchar[::1])  # Of the best ten, as the checksum reads them.
-    _text_bytes = cython.declare(cython.int)
+    _text_begin = cython.declare(cython.int)  # It ends with the buffer.
     _changed = cython.declare(cython.bint)  # The best ten are not as `_text` says.
 
     def __init__(self, side: int) -> None:
@@ -102,7 +105,7 @@ class BookSide:
         self._capacity = 16
         self._keys, self._sizes = array("q", bytes(8 * 16)), array("q", bytes(8 * 16))
         self._text = bytearray(10 * 38)
-        self._text_bytes = 0
+        self._text_begin = 10 * 38
         self._changed = True
 
     def __len__(self) -> int:
@@ -264,61 +267,53 @@ class BookSide:
         return total
 
     @cython.cfunc
-    @cython.locals(index=cython.Py_ssize_t, lowest=cython.Py_ssize_t, end=cython.int)
+    @cython.locals(
+        index=cython.Py_ssize_t,
+        begin=cython.int,
+        number=cython.ulonglong,
+        rest=cython.ulonglong,
+        pair=cython.int,
+        half=cython.int,
+    )
     @cython.returns(cython.void)
     @cython.exceptval(check=False)
     def _write_text(self) -> None:
-        """Write price and size of the best ten levels in digits, best first."""
-        end = 0
-        lowest = self.count - _TOP if self.count > _TOP else 0
-        index = self.count - 1
-        while index >= lowest:
-            end = _digits(self._text, end, self._keys[index] * self._sign)
-            end = _digits(self._text, end, self._sizes[index])
-            index -= 1
-        self._text_bytes = end
+        """Write price and size of the best ten levels in digits, best first: from the end on, two digits at a time."""
+        begin = _TEXT_BYTES
+        index = self.count - _TOP if self.count > _TOP else 0
+        while index < self.count:
+            for half in range(2):
+                number = self._keys[index] * self._sign if half else self._sizes[index]
+                while number >= 100:
+                    rest = number // 100
+                    pair = number - 100 * rest
+                    begin -= 2
+                    self._text[begin] = _PAIRS[2 * pair]
+                    self._text[begin + 1] = _PAIRS[2 * pair + 1]
+                    number = rest
+                pair = number
+                begin -= 1
+                self._text[begin] = _PAIRS[2 * pair + 1]
+                if pair >= 10:
+                    begin -= 1
+                    self._text[begin] = _PAIRS[2 * pair]
+            index += 1
+        self._text_begin = begin
         self._changed = False
-
-
-@cython.cfunc
-@cython.locals(
-    text=cython.uchar[::1],
-    at=cython.int,
-    number=cython.ulonglong,
-    rest=cython.ulonglong,
-    end=cython.int,
-    place=cython.int,
-)
-@cython.returns(cython.int)
-def _digits(text: Any, at: int, number: int) -> int:
-    """Write a number's digits; return where they end."""
-    end = at + 1
-    rest = number // 10
-    while rest:
-        end += 1
-        rest = rest // 10
-    place = end
-    while place > at:
-        place -= 1
-        rest = number // 10
-        text[place] = 48 + number - 10 * rest
-        number = rest
-    return end
 
 
 @cython.cfunc
 @cython.locals(
     crc=cython.uint,
     data=cython.uchar[::1],
-    size=cython.int,
     at=cython.int,
+    size=cython.int,
     low=cython.uint,
     high=cython.uint,
 )
 @cython.returns(cython.uint)
-def _crc32(crc: int, data: Any, size: int) -> int:
-    """Return the state of a CRC32 after some bytes, without the final complement."""
-    at = 0
+def _crc32(crc: int, data: Any, at: int, size: int) -> int:
+    """Return the state of a CRC32 after the bytes from `at` to `size`, without the final complement."""
     while at + 8 <= size:
         low = crc ^ (
             data[at]
@@ -408,22 +403,24 @@ class BookCore:
         """Return whether the top of book is another than when this was last asked."""
         return bool(self._moved())
 
+    @cython.final
     @cython.cfunc
     @cython.returns(cython.uint)
     def _checksum(self) -> int:
         """Return the CRC32, written anew only where the best ten levels of a side changed."""
         if self.offers._changed:
             self.offers._write_text()
-            self._offers_crc = _crc32(0xFFFFFFFF, self.offers._text, self.offers._text_bytes)
+            self._offers_crc = _crc32(_MASK, self.offers._text, self.offers._text_begin, _TEXT_BYTES)
             if self.bids._changed:
                 self.bids._write_text()
         elif self.bids._changed:
             self.bids._write_text()
         else:
             return self._crc
-        self._crc = _crc32(self._offers_crc, self.bids._text, self.bids._text_bytes) ^ 0xFFFFFFFF
+        self._crc = _crc32(self._offers_crc, self.bids._text, self.bids._text_begin, _TEXT_BYTES) ^ _MASK
         return self._crc
 
+    @cython.final
     @cython.cfunc
     @cython.locals(
         bid_price=cython.longlong, bid_size=cython.longlong, offer_price=cython.longlong, offer_size=cython.longlong
@@ -449,6 +446,7 @@ class BookCore:
         return True
 
 
+@cython.final
 @cython.cclass
 class BookKernel:
     """Applies decoded messages to their books and writes their rows.

@@ -27,6 +27,9 @@ _DIGITS_LIMIT = cython.declare(cython.int, 18)
 _NULL = cython.declare(cython.longlong, -(2**63))
 _DAY_MS = cython.declare(cython.longlong, 86_400_000)
 _AHEAD_MS = cython.declare(cython.longlong, 5_000)  # As `decoder.ENTRY_AHEAD_LIMIT_MS`; a test holds them equal.
+_FNV_BASIS = cython.declare(cython.uint, 2166136261)
+_FNV_PRIME = cython.declare(cython.uint, 16777619)
+_MASK = cython.declare(cython.uint, 0xFFFFFFFF)
 _SOH = cython.declare(cython.int, 1)
 _MESSAGES = cython.declare(cython.int, 4096)
 _ENTRIES = cython.declare(cython.int, 16_384)
@@ -66,6 +69,7 @@ class Staged:
         self.aggressor_side = array("b", bytes(ENTRIES_LIMIT))
 
 
+@cython.final
 @cython.cclass
 class MarketDecoder:
     """Decodes the market data of one connection after another. Tell it `expect`, `register` and `today`; then `decode`.
@@ -724,9 +728,9 @@ def _same(buffer: Any, at: int, size: int, expected: Any) -> bool:
 @cython.returns(cython.uint)
 def _hash(buffer: Any, at: int, size: int) -> int:
     """Return FNV-1a of some bytes, folded: texts that differ in one digit only must not crowd."""
-    number = 2166136261
+    number = _FNV_BASIS
     for place in range(at, at + size):
-        number = ((number ^ buffer[place]) * 16777619) & 0xFFFFFFFF
+        number = ((number ^ buffer[place]) * _FNV_PRIME) & _MASK
     return number ^ (number >> 15)
 
 

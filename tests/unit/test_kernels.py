@@ -1,0 +1,81 @@
+"""The kernels state some numbers of their own, in C: they are those of the modules that they stand beside."""
+
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+
+from capture.book import kernel as book_kernel
+from capture.book.book import BookState
+from capture.book.checksum import CHECKSUM_LEVELS
+from capture.book.invariants import VIOLATIONS_LIMIT, Invariant
+from capture.book.kernel import BookCore
+from capture.columns import NULL, Action, Flag, Proof, Verdict
+from capture.market import decoder
+from capture.market import kernel as market_kernel
+from capture.wire import values
+
+SOURCES = Path(__file__).parents[2] / "capture"
+
+
+def declared(module: str) -> dict[str, int]:
+    """The constants that a kernel declares, as its source writes them."""
+    text = (SOURCES / module / "kernel.py").read_text()
+    found = re.findall(r"^(_[A-Z_0-9]+) = cython\.declare\([^,\[]+, (.+)\)", text, re.MULTILINE)
+    return {name: eval(value) for name, value in found}  # noqa: S307 - numbers in a source of ours
+
+
+def test_book_kernel_counts_as_the_columns_do() -> None:
+    """Actions, verdicts, witnesses, flags, invariants and states have one numbering."""
+    numbers = declared("book")
+
+    assert {name: numbers[f"_{name}"] for name in ("SNAPSHOT", "NEW", "DELETE", "EVICT", "CLEAR")} == {
+        it.name: it.value for it in Action if it is not Action.CHANGE
+    }
+    assert numbers["_NEW"] + 1 == Action.CHANGE
+    assert {name: numbers[f"_{name}"] for name in ("NOT_DUE", "VERIFIED", "MISMATCH", "UNVERIFIED")} == {
+        it.name: it.value for it in Verdict if it is not Verdict.MALFORMED
+    }
+    assert {it.name: numbers[f"_BY_{it.name}"] for it in Proof} == {it.name: it.value for it in Proof}
+    assert (numbers["_LAST_ENTRY"], numbers["_OF_SNAPSHOT"], numbers["_SUSPECT_BOOK"]) == (
+        Flag.LAST_ENTRY,
+        Flag.SNAPSHOT,
+        Flag.SUSPECT_BOOK,
+    )
+    for name in ("LEVEL_NOT_HELD", "OFF_TICK", "OFF_LOT", "CROSSED"):
+        assert numbers[f"_{name}"] == Invariant[name]
+    assert numbers["_NULL"] == NULL
+    assert numbers["_TOP"] == CHECKSUM_LEVELS
+    assert (numbers["_LIVE"], numbers["_SUSPECT"]) == (BookState.LIVE.value, BookState.SUSPECT.value)
+    assert [it.value for it in BookState] == [
+        book_kernel.AWAITING_SNAPSHOT,
+        book_kernel.LIVE,
+        book_kernel.SUSPECT,
+    ]
+    assert book_kernel.KEPT_VIOLATIONS >= VIOLATIONS_LIMIT
+
+
+def test_market_kernel_has_the_decoders_limits() -> None:
+    """What the two lanes hold a message against is the same."""
+    numbers = declared("market")
+
+    assert numbers["_AHEAD_MS"] == decoder.ENTRY_AHEAD_LIMIT_MS
+    assert numbers["_DAY_MS"] == values.DAY_MS
+    assert numbers["_DIGITS_LIMIT"] == values.DIGITS_LIMIT
+    assert numbers["_NULL"] == NULL
+    assert (numbers["_MESSAGES"], numbers["_ENTRIES"]) == (market_kernel.MESSAGES_LIMIT, market_kernel.ENTRIES_LIMIT)
+    assert market_kernel.ENTRIES_LIMIT <= decoder.ENTRIES_LIMIT
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 10, 11, 40])
+@pytest.mark.parametrize("number", [1, 9, 10, 99, 100, 101, 9_999, 10_000, 2**31, 2**63 - 1])
+def test_checksum_is_that_of_zlib(count: int, number: int) -> None:
+    """Any count of levels and of digits gives the CRC32 of zlib over the same text."""
+    book = BookCore(1000)
+    for place in range(count):
+        book.bids.set(number - place if number > place else 2**40 + place, number)
+        book.offers.set(number + place if number < 2**62 else number - place, number)
+
+    best = [*book.offers.best(10), *book.bids.best(10)]
+    assert book.crc32() == zlib.crc32("".join(f"{price}{size}" for price, size in best).encode())
