@@ -67,6 +67,20 @@ class Books:
         self._good_ns: dict[str, int] = {}  # Receive time at which each symbol's book was last good, of ended ones.
         self._suspect_since: dict[str, int] = {}  # Symbols without a book to believe, and since when.
 
+    def twin(self, rows: Rows, counters: Counters) -> "Books":
+        """Return others in the same state, that write into other rows."""
+        twin = Books(rows, counters)
+        twin._good_ns, twin._suspect_since = dict(self._good_ns), dict(self._suspect_since)
+        for md_req_id, subscription in self.subscriptions.items():
+            copied = Subscription(subscription.request, None, subscription.current, subscription.sequenced)
+            if subscription.book is not None:
+                copied.book = Book(subscription.book.instrument, subscription.depth)
+                copied.book.take_over(subscription.book)
+            twin.subscriptions[md_req_id] = copied
+            if self.by_symbol.get(subscription.request.symbol) is subscription:
+                twin.by_symbol[subscription.request.symbol] = copied
+        return twin
+
     @property
     def proven(self) -> int:
         """How many current books agree with the venue's last checksum."""

@@ -9,6 +9,8 @@ journal gets the same rows. What to ask of the venue is decided elsewhere (`subs
 """
 
 from bisect import bisect_right
+from copy import deepcopy
+from dataclasses import replace
 from operator import itemgetter
 from typing import Final
 
@@ -57,6 +59,27 @@ class Feed:
         self._places: list[tuple[int, Position]] = []  # Stream offset at which each journal block begins.
         self._received_total = 0
         self._broken_stream = False
+
+    def follower(self) -> "Feed":
+        """Return a feed in the same state: told the same facts from here on, it makes the same rows.
+
+        Taken between two facts, when no rows wait. It is told what was sent, and never decides it.
+        """
+        assert self.row_count == 0, "rows that wait belong to one feed only"
+        twin = Feed(self.session.follower(), fast=self._fast)
+        twin.counters = replace(self.counters)
+        twin.instruments = dict(self.instruments)
+        twin.rows.session_id = self.rows.session_id
+        twin.books = self.books.twin(twin.rows, twin.counters)
+        twin._framer = self._framer.twin()
+        twin._list, twin._listed = deepcopy(self._list), set(self._listed)
+        twin._places, twin._received_total = list(self._places), self._received_total
+        twin._broken_stream = self._broken_stream
+        twin._lane.opened(twin.session.target, twin.session.sender)
+        for subscription in twin.books.subscriptions.values():
+            known = twin.instruments.get(subscription.request.symbol) if subscription.current else None
+            twin._lane.watch(subscription, known)
+        return twin
 
     # Facts.
 
@@ -122,9 +145,9 @@ class Feed:
         self.rows.event(at_ns, Kind.DISCONNECT, text=reason)
         self.rows.session_id = ""
 
-    def noted(self, at_ns: int, kind: str, symbol: str | None, text: str) -> None:
+    def noted(self, at_ns: int, kind: str, text: str) -> None:
         """Take note of what a recorder found outside the stream."""
-        self.rows.event(at_ns, Kind.NOTE, symbol=symbol, expected=kind, text=text)
+        self.rows.event(at_ns, Kind.NOTE, expected=kind, text=text)
 
     # What an owner takes.
 

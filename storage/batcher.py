@@ -6,6 +6,7 @@ rebuild makes the same files.
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,7 +48,7 @@ class Batcher:
     """Takes rows out of a feed whenever a record's time has crossed into another batch, or a batch is full.
 
     Call `advance` before each record is told to the feed, and `cut` at the run's end. rows_limit: of one batch, which
-    then ends with the record that reaches it, so that memory is bounded at any rate.
+    then ends with the record that reaches it, so that memory is bounded at any rate. number: of the last batch.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Batcher:
         self._feed, self._write = feed, write
         self._rows_limit = rows_limit
         self._begin_ns: int | None = None
-        self._number = 0
+        self.number = 0
 
     def advance(self, at_ns: int) -> None:
         """Cut if this record's time lies past the batch; a clock that steps back stays in the batch it is in."""
@@ -66,15 +67,21 @@ class Batcher:
         if self._begin_ns is None:
             self._begin_ns = begin_ns
         elif begin_ns > self._begin_ns:
-            self.cut()
-            self._begin_ns = begin_ns
+            self.cut(begin_ns)
         elif self._feed.row_count >= self._rows_limit:
             self.cut()
 
-    def cut(self) -> None:
-        """Hand over what there is, if anything."""
-        columns = self._feed.take_columns()
-        if self._begin_ns is None or not any(columns.tables().values()):
+    def cut(self, next_begin_ns: int | None = None) -> None:
+        """Hand over what there is, if anything. next_begin_ns: of the batch after it, where that is another stretch."""
+        columns, begin_ns = self._feed.take_columns(), self._begin_ns
+        self._begin_ns = begin_ns if next_begin_ns is None else next_begin_ns
+        if begin_ns is None or not columns.rows:
             return
-        self._number += 1
-        self._write(Batch(columns, self._run, self._begin_ns, self._begin_ns + self._batch_ns, self._number))
+        self.number += 1
+        self._write(Batch(columns, self._run, begin_ns, begin_ns + self._batch_ns, self.number))
+
+    def twin(self, feed: RowSource, write: Callable[[Batch], None]) -> "Batcher":
+        """Return another that goes on from here with another feed."""
+        twin = copy(self)
+        twin._feed, twin._write = feed, write  # noqa: SLF001 - a copy of itself
+        return twin

@@ -6,9 +6,11 @@ Source: design section 3, "the core is a function of the journal".
 
 from typing import Final
 
+from capture.feed import Feed
 from capture.session.rollover import KRAKEN_ROLLOVER
 from capture.session.session import Role, Session, SessionSettings
-from storage.batcher import Batch
+from storage.batcher import Batch, Batcher
+from storage.journal.reader import Record, RecordKind
 from storage.lake import BatchReport, Lake
 
 RECORDER: Final = "fixtape"
@@ -29,6 +31,30 @@ def recorder_session(sender: str, target: str, *, heartbeat_s: int = 60, answers
         answers=answers,
     )
     return Session(settings)
+
+
+def tell(feed: Feed, batcher: Batcher, record: Record) -> None:
+    """Tell a feed what a record of the journal says happened, its batch cut before it where one ends."""
+    at_ns = record.at_ns
+    match record.kind:
+        case RecordKind.OPENED:
+            assert record.connection is not None
+            batcher.advance(at_ns)
+            feed.opened(at_ns, at_ns, record.connection)
+        case RecordKind.RECEIVED:
+            batcher.advance(at_ns)
+            feed.received(at_ns, at_ns, record.data, record.position)
+        case RecordKind.SENT:
+            batcher.advance(at_ns)
+            feed.sent(at_ns, at_ns, record.data)
+        case RecordKind.CLOSED | RecordKind.RESET:
+            batcher.advance(at_ns)
+            feed.closed(at_ns, str((record.fields or {}).get("reason") or ""))
+        case RecordKind.NOTE:
+            batcher.advance(at_ns)
+            fields = record.fields or {}
+            feed.noted(at_ns, str(fields.get("kind")), str(fields.get("text") or ""))
+    feed.take_findings()  # Nobody acts upon them: what was asked of the venue is in the journal.
 
 
 def write_batch(lake: Lake, batch: Batch, software: str) -> BatchReport:

@@ -14,7 +14,7 @@ from storage.errors import JournalDamaged, JournalMissing
 from storage.journal.reader import Record, RecordKind, read_journal
 from storage.journal.segments import segment_paths
 from storage.lake import Lake
-from storage.pipeline import recorder_session, write_batch
+from storage.pipeline import recorder_session, tell, write_batch
 
 
 @dataclass(slots=True)
@@ -40,25 +40,6 @@ class _Run:
         sender, target = (connection.sender_comp_id, connection.target_comp_id) if connection else ("", "")
         self.feed = Feed(recorder_session(sender, target, answers=False))
         self.batcher = Batcher(record.run, record.batch_s, self.feed, write)
-
-    def tell(self, record: Record) -> None:
-        """Tell the feed what the record says happened."""
-        feed, at_ns = self.feed, record.at_ns
-        match record.kind:
-            case RecordKind.OPENED:
-                assert record.connection is not None
-                self.batcher.advance(at_ns)
-                feed.opened(at_ns, at_ns, record.connection)
-            case RecordKind.RECEIVED:
-                self.batcher.advance(at_ns)
-                feed.received(at_ns, at_ns, record.data, record.position)
-            case RecordKind.SENT:
-                self.batcher.advance(at_ns)
-                feed.sent(at_ns, at_ns, record.data)
-            case RecordKind.CLOSED | RecordKind.RESET:
-                self.batcher.advance(at_ns)
-                feed.closed(at_ns, str((record.fields or {}).get("reason") or ""))
-        feed.take_findings()  # Nobody acts upon them: what was asked of the venue is in the journal.
 
 
 def rebuild(
@@ -91,7 +72,7 @@ def rebuild(
             report.records += 1
             if record.kind is RecordKind.RECEIVED:
                 report.received_bytes += len(record.data)
-            current.tell(record)
+            tell(current.feed, current.batcher, record)
             if progress is not None:
                 progress(len(record.data))
     except JournalDamaged:

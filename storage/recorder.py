@@ -23,6 +23,7 @@ from capture.market.requests import depth_ok
 from capture.sinks import Connection, Position
 from capture.subscriber import Subscriber
 from capture.wire.values import compact_utc
+from storage.backlog import Backlog
 from storage.batcher import Batch, Batcher
 from storage.errors import LakeDamaged
 from storage.journal.writer import JournalWriter
@@ -36,31 +37,32 @@ WATCH_S: Final = 0.5  # How often a failure of a thread is looked for.
 
 
 class _BatchingJournal:
-    """The journal as the client sees it: each record first moves the batches on, then is written."""
+    """The journal as the client sees it: each record is written, then moves the batches on before it is told."""
 
-    def __init__(self, journal: JournalWriter, batcher: Batcher) -> None:
-        self._journal, self._batcher = journal, batcher
+    def __init__(self, journal: JournalWriter, batcher: Batcher, backlog: Backlog) -> None:
+        self._journal, self._batcher, self._backlog = journal, batcher, backlog
 
     def opened(self, at_ns: int, connection: Connection) -> Position:
-        self._batcher.advance(at_ns)
-        return self._journal.opened(at_ns, connection)
+        return self._advanced(at_ns, self._journal.opened(at_ns, connection))
 
     def received(self, at_ns: int, data: bytes) -> Iterator[tuple[Position, bytes]]:
-        for piece in self._journal.received(at_ns, data):
-            self._batcher.advance(at_ns)  # Before each piece is taken in, as a rebuild does before each record.
-            yield piece
+        for position, piece in self._journal.received(at_ns, data):
+            self._advanced(at_ns, position)  # Before each piece is taken in, as a rebuild does before each record.
+            yield position, piece
 
     def sent(self, at_ns: int, data: bytes) -> Position:
-        self._batcher.advance(at_ns)
-        return self._journal.sent(at_ns, data)
+        return self._advanced(at_ns, self._journal.sent(at_ns, data))
 
     def closed(self, at_ns: int, reason: str, *, reset: bool) -> Position:
-        self._batcher.advance(at_ns)
-        return self._journal.closed(at_ns, reason, reset=reset)
+        return self._advanced(at_ns, self._journal.closed(at_ns, reason, reset=reset))
 
     def note(self, at_ns: int, kind: str, fields: dict[str, str | int | None]) -> Position:
+        return self._advanced(at_ns, self._journal.note(at_ns, kind, fields))
+
+    def _advanced(self, at_ns: int, position: Position) -> Position:
+        self._backlog.position = position
         self._batcher.advance(at_ns)
-        return self._journal.note(at_ns, kind, fields)
+        return position
 
 
 class _Syncer:
@@ -153,7 +155,8 @@ class Recorder:
             )
             self.feed = Feed(session)
             self.writer = WriterThread(lambda batch: _write_new(lake, batch, self._software))
-            self._batcher = Batcher(run, settings.storage.batch_s, self.feed, self.writer.put)
+            self.backlog = Backlog(self.feed, self.writer, self.root / JOURNAL)
+            self._batcher = Batcher(run, settings.storage.batch_s, self.feed, self._put)
             self.journal = JournalWriter(
                 self.root / JOURNAL,
                 run=run,
@@ -186,7 +189,7 @@ class Recorder:
         endpoint = Endpoint(
             venue.host, venue.port, venue.server_name or venue.host, Path(venue.ca_file) if venue.ca_file else None
         )
-        journal = _BatchingJournal(self.journal, self._batcher)
+        self._batching = journal = _BatchingJournal(self.journal, self._batcher, self.backlog)
         self.client = Client(
             endpoint,
             self.feed,
@@ -228,8 +231,18 @@ class Recorder:
             syncer.finish()
             self.journal.close()
             self._batcher.cut()
+            self.backlog.end()
         finally:
             self.writer.finish()
+
+    def _put(self, batch: Batch) -> None:
+        self.backlog.put(batch, self._batcher)
+
+    def note(self, kind: str, text: str) -> None:
+        """Write something down that is in no byte of the stream: in the journal and among the events."""
+        at_ns = self._read_clock().wall_ns
+        self._batching.note(at_ns, kind, {"text": text})
+        self.feed.noted(at_ns, kind, text)
 
     async def _watch(self, syncer: _Syncer, seconds: float | None, watch: Callable[[], None] | None) -> None:
         """Look after the threads, the time and whoever watches; whatever fails here ends the run, raised there."""
@@ -241,6 +254,8 @@ class Recorder:
                 await asyncio.sleep(max(left, 0))
                 syncer.check()
                 self.writer.check()
+                while self.backlog.notes:
+                    self.note(*self.backlog.notes.popleft())
                 if watch is not None:
                     watch()
             self.stop()

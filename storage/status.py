@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import click
 
 from capture.feed import Feed
+from storage.backlog import Backlog
 from storage.journal.writer import JournalWriter
 from storage.recorder import Recorder
 from storage.writer_thread import WriterThread
@@ -24,6 +25,7 @@ class Watched(Protocol):
     feed: Feed
     journal: JournalWriter
     writer: WriterThread
+    backlog: Backlog
 
 
 def bytes_text(count: float) -> str:
@@ -64,8 +66,8 @@ class Status:
         ]
         if counters.gaps:
             parts.append(f"{counters.gaps} gaps")
-        if self._recorder.writer.waiting > 1:
-            parts.append(f"{self._recorder.writer.waiting} batches wait")
+        if self._recorder.backlog.behind:
+            parts.append(f"lake {self._recorder.backlog.behind} batches behind, made from the journal")
         return "  ".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 Layer: storage. Owns a thread and a bounded queue.
 Source: design section 3, rule 3: slow disks push back visibly.
+Left to others: what becomes of batches for which there is no room (`storage.backlog`).
 """
 
 import queue
@@ -12,11 +13,13 @@ from typing import Final
 from storage.batcher import Batch
 from storage.lake import BatchReport
 
-BATCHES_WAITING_LIMIT: Final = 4  # Beyond it the reader waits, and the socket pushes back.
+BATCHES_WAITING_LIMIT: Final = 2  # Beyond it batches are made from the journal, later.
+
+Job = Callable[[], None]
 
 
 class WriterThread:
-    """Writes batches in order; the first failure is kept and raised to whoever hands over the next batch."""
+    """Writes batches in order; the first failure is kept and raised to whoever hands over the next one."""
 
     def __init__(self, write: Callable[[Batch], BatchReport]) -> None:
         self.committed_rows = 0
@@ -24,7 +27,7 @@ class WriterThread:
         self.batches = 0
         self._write = write
         self._error: BaseException | None = None
-        self._queue: queue.Queue[Batch | None] = queue.Queue(BATCHES_WAITING_LIMIT)
+        self._queue: queue.SimpleQueue[Batch | Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="lake-writer", daemon=True)
         self._thread.start()
 
@@ -33,10 +36,26 @@ class WriterThread:
         """How many batches wait."""
         return self._queue.qsize()
 
+    @property
+    def full(self) -> bool:
+        """Whether as many batches wait as memory is meant for."""
+        return self.waiting >= BATCHES_WAITING_LIMIT
+
     def put(self, batch: Batch) -> None:
-        """Hand over a batch, waiting for room. Errors: whatever ended the writer."""
+        """Hand over a batch; ask `full` before. Errors: whatever ended the writer."""
         self.check()
         self._queue.put(batch)
+
+    def put_job(self, job: Job) -> None:
+        """Have something else done in the thread once all batches before it are committed."""
+        self._queue.put(job)
+
+    def write(self, batch: Batch) -> None:
+        """Commit a batch; in the thread, for a job that makes batches of its own."""
+        report = self._write(batch)
+        self.committed_rows += sum(report.rows.values())
+        self.committed_bytes += report.bytes
+        self.batches += 1
 
     def check(self) -> None:
         """Raise what ended the writer, if anything did."""
@@ -50,14 +69,13 @@ class WriterThread:
         self.check()
 
     def _run(self) -> None:
-        while (batch := self._queue.get()) is not None:
+        while (job := self._queue.get()) is not None:
             if self._error is not None:
-                continue  # Drained, so that nobody waits for room; the journal holds these rows.
+                continue  # Drained; the journal holds these rows.
             try:
-                report = self._write(batch)
+                if isinstance(job, Batch):
+                    self.write(job)
+                else:
+                    job()
             except BaseException as error:  # noqa: BLE001 - it is raised in the thread that hands over batches
                 self._error = error
-            else:
-                self.committed_rows += sum(report.rows.values())
-                self.committed_bytes += report.bytes
-                self.batches += 1

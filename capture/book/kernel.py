@@ -159,6 +159,14 @@ class BookSide:
         """Return the sizes of the ten best levels together."""
         return int(self._total())
 
+    @cython.locals(other="BookSide", index=cython.Py_ssize_t)
+    def take_over(self, other: "BookSide") -> None:
+        """Hold the levels that another side holds."""
+        self.count = 0
+        for index in range(other.count):
+            self._insert(index, other._keys[index], other._sizes[index])
+        self._changed = True
+
     @cython.cfunc
     @cython.locals(price=cython.longlong, size=cython.longlong, key=cython.longlong, index=cython.Py_ssize_t)
     @cython.returns(cython.bint)
@@ -398,6 +406,21 @@ class BookCore:
     def crc32(self) -> int:
         """Return the CRC32 of the best ten levels of each side."""
         return int(self._checksum())
+
+    @cython.locals(other="BookCore")
+    def take_over(self, other: "BookCore") -> None:
+        """Be in the state that another book is in; depth, precisions and steps are one's own."""
+        self.bids.take_over(other.bids)
+        self.offers.take_over(other.offers)
+        self.live, self.proven, self.proof, self.rows = other.live, other.proven, other.proof, other.rows
+        self.good_ns, self.last_ns, self.last_ms, self.last_seq = (
+            other.good_ns,
+            other.last_ns,
+            other.last_ms,
+            other.last_seq,
+        )
+        self._bid_price, self._bid_size = other._bid_price, other._bid_size
+        self._offer_price, self._offer_size = other._offer_price, other._offer_size
 
     def moved(self) -> bool:
         """Return whether the top of book is another than when this was last asked."""

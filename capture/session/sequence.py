@@ -4,6 +4,7 @@ Layer: session. Knows MsgSeqNum(34) only; whether a gap is worth asking for is t
 Source: FIX 4.4 volume 2, "Sequence numbers"; cases GAP-1 to GAP-9.
 """
 
+from copy import copy
 from typing import Final
 
 from capture.wire.message import Message
@@ -26,6 +27,12 @@ class InboundSequence:
         self.answered: set[int] = set()  # Of ResendRequests beyond the gap, which are answered when they come.
         self._kept: dict[int, Message] = {}
         self._kept_bytes = 0
+
+    def twin(self) -> "InboundSequence":
+        """Return another in the same state."""
+        twin = copy(self)
+        twin.answered, twin._kept = set(self.answered), dict(self._kept)  # noqa: SLF001 - a copy of itself
+        return twin
 
     def reset(self, expected: int) -> None:
         """Begin anew at a number; nothing kept survives."""

@@ -11,7 +11,10 @@ Every change of state that sending brings about happens in `sent`, never where a
 (`answers=False`) queues nothing and is told what a journal says was sent: it goes through the same states.
 """
 
+from collections import deque
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 from capture.errors import SessionError
@@ -32,7 +35,7 @@ from capture.session.settings import (
     SessionSettings,
 )
 from capture.session.states import ESTABLISHED, Signal, State
-from capture.session.store import SentStore, restamped
+from capture.session.store import RecentFrames, SentStore, restamped
 from capture.wire import tags, values
 from capture.wire.encoder import encode
 from capture.wire.message import Field, Message
@@ -60,6 +63,16 @@ class Session(Core):
         self._tests = 0
         self._now_ns = 0
         self._day: int | None = None
+
+    def follower(self) -> "Session":
+        """Return a session in the same state that is told what was sent instead of deciding it."""
+        twin = copy(self)
+        twin.settings = replace(self.settings, answers=False)
+        twin.inbound = self.inbound.twin()
+        twin.store = RecentFrames()
+        twin.happened = list(self.happened)
+        twin.outbox, twin.held, twin.resending = deque(), deque(), None
+        return twin
 
     # What the owner calls.
 

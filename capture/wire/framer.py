@@ -15,6 +15,7 @@ What comes out is a function of the bytes alone, never of the cuts. Three rules 
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,6 +80,12 @@ class Framer:
         self._skip_from: int | None = None
         self._skip_reason = ""
         self._held: Frame | None = None  # A frame that comes after the skipped stretch that it ended.
+
+    def twin(self) -> "Framer":
+        """Return another in the same state."""
+        twin = copy(self)
+        twin.buffer = bytearray(self.buffer)
+        return twin
 
     @property
     def pending_bytes(self) -> int:

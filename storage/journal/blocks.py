@@ -77,9 +77,8 @@ class Source:
             raise JournalUnreadable(self.path, doing=f"read at {offset}", cause=error) from error
 
 
-def walk(source: Source) -> Iterator[Step]:
-    """Return every block; where one is damaged, its fault, and on with the next one that can be found."""
-    offset = 0
+def walk(source: Source, offset: int = 0) -> Iterator[Step]:
+    """Return every block from one on; where one is damaged, its fault, and on with the next one that can be found."""
     while offset < source.size:
         step = _step(source, offset)
         yield step

@@ -104,7 +104,7 @@ class SegmentReader(Iterator[Record]):
         self.size = 0
         self.torn_tail: TornTail | None = None
         self._on_damage = on_damage
-        self._story = _Story(path)
+        self._story = SegmentStory(path)
         self._records = self._read()
 
     def __next__(self) -> Record:
@@ -191,7 +191,7 @@ def read_journal(root: Path, on_damage: OnDamage | None = None) -> JournalReader
     return JournalReader(root, on_damage)
 
 
-class _Story:
+class SegmentStory:
     """What the blocks of a segment tell together: whose they are, and that none is missing between two others."""
 
     def __init__(self, path: Path) -> None:

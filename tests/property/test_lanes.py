@@ -226,6 +226,39 @@ def test_both_lanes_are_one(story: list[Step], reads: list[int]) -> None:
     assert rows_of(fast.feed.take_columns()) == rows_of(slow.feed.take_columns())
 
 
+@settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    story=st.lists(steps, max_size=30),
+    reads=st.lists(st.integers(0, 700), min_size=2, max_size=20),
+    place=st.integers(0, 20),
+)
+def test_a_follower_goes_on_alike(story: list[Step], reads: list[int], place: int) -> None:
+    """A copy taken between any two reads makes the rows that the feed itself makes from there on."""
+    stream = Stream()
+    for step in story:
+        stream.step(step)
+    side, follower = Side(fast=True), None
+    side.begin()
+    for number, data in enumerate(cut(bytes(stream.data), *reads)):
+        now_ns = T0 + number * SECOND // 10
+        if number == place % len(reads):
+            side.feed.take_columns()
+            follower = side.feed.follower()
+        sent = len(side.replies)
+        received = side.received
+        side.read(now_ns, data)
+        if follower is not None:
+            follower.received(now_ns, now_ns - T0, data, Position("segment", received))
+            for reply in side.replies[sent:]:
+                follower.sent(now_ns, now_ns - T0, reply)
+    assert follower is not None
+    side.feed.closed(T0 + 100 * SECOND, "the end")
+    follower.closed(T0 + 100 * SECOND, "the end")
+
+    assert rows_of(side.feed.take_columns()) == rows_of(follower.take_columns())
+    assert follower.counters == side.feed.counters
+
+
 def test_the_fast_lane_is_taken() -> None:
     """What is good goes by the kernels, and none of it by the slow lane."""
     story: list[Step] = [("refresh", n % 3, (f"new bid {unscaled(950 + n, 1)} 1",)) for n in range(40)]
