@@ -13,6 +13,7 @@ import msgspec
 
 from capture.errors import MisuseError, SettingInvalid
 from capture.market.requests import depth_ok
+from capture.market.selection import Selection
 
 DAY_S: Final = 86_400
 PORT_LIMIT: Final = 65_535
@@ -36,7 +37,7 @@ class SessionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class MarketSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What to record. symbols: as the venue lists them, or `all` alone."""
+    """What to record. symbols: patterns, see `market.selection`. depth: where a pattern gives none."""
 
     symbols: tuple[str, ...] = ()
     depth: int = 1000
@@ -109,8 +110,7 @@ def check(settings: Settings, *, where: str) -> Settings:
         need(value.isascii() and value.isprintable(), f"session.{name}", repr(value), "printable ASCII")
     need(1 <= session.heartbeat_s <= 3600, "session.heartbeat_s", session.heartbeat_s, "1 to 3600")
     need(market.symbols, "market.symbols", "empty", "symbols such as BTC/USD, or `all` (--symbol)")
-    need(all(symbol.isprintable() and symbol for symbol in market.symbols), "market.symbols", market.symbols, "names")
-    depth_ok(market.depth, where=f"{where}: market.depth")
+    Selection(market.symbols, depth_ok(market.depth, where=f"{where}: market.depth"), where=f"{where}: market.symbols")
     batch_ok = 1 <= storage.batch_s <= DAY_S and DAY_S % storage.batch_s == 0
     need(batch_ok, "storage.batch_s", storage.batch_s, "a divisor of 86400, such as 60")
     need(1 <= storage.fsync_ms <= 60_000, "storage.fsync_ms", storage.fsync_ms, "1 to 60000")

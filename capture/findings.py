@@ -42,6 +42,8 @@ class Kind(StrEnum):
     HEALED = "healed"
     PRECISION_CHANGE = "precision_change"
     INSTRUMENTS = "instruments"
+    INSTRUMENT_STATUS = "instrument_status"
+    TRADING_STATUS = "trading_status"
     MALFORMED = "malformed"
     UNKNOWN_MESSAGE = "unknown_message"
     NOTE = "note"
@@ -52,6 +54,26 @@ class InstrumentsListed:
     """A whole instrument list is in."""
 
     symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentChanged:
+    """An instrument came, went, or came in another version; told before the list that it came with.
+
+    status: AssetPairStatus(5032), or UNLISTED where a whole list no longer names it.
+    precision_changed: whether the decimals of its price or size are others than before.
+    """
+
+    symbol: str
+    status: int
+    precision_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TradingStatusArrived:
+    """The venue said its own status, TradSesStatus(340)."""
+
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +108,16 @@ class SubscriptionRejected:
     text: str
 
 
-Finding = events.SessionEvent | InstrumentsListed | ListFailed | SnapshotArrived | BookSuspect | SubscriptionRejected
+Finding = (
+    events.SessionEvent
+    | InstrumentsListed
+    | InstrumentChanged
+    | TradingStatusArrived
+    | ListFailed
+    | SnapshotArrived
+    | BookSuspect
+    | SubscriptionRejected
+)
 
 
 class EventFields(TypedDict, total=False):

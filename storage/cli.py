@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import nullcontext
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX: Final = "FIXTAPE_"
 COMMAND_LINE: Final = "command line"
+SHORTFALLS_SHOWN: Final = 20  # Symbols; a summary is for reading.
 
 # Option or variable to setting: FIXTAPE_VENUE_HOST stands for venue.host, as --host does.
 _OPTIONS: Final = {
@@ -57,7 +59,8 @@ def effective(config: Path | None, options: dict[str, Any]) -> "Settings":
         variable = f"{ENVIRONMENT_PREFIX}{section.upper()}_{key.upper()}"
         value = options.get(name)
         if value in (None, ()) and variable in os.environ:
-            value = os.environ[variable].split(",") if key == "symbols" else os.environ[variable]
+            text = os.environ[variable]
+            value = [it.strip() for it in text.split(",")] if key == "symbols" else text
         if value not in (None, ()):
             sections[section][key] = value
     where = str(config) if config is not None else COMMAND_LINE
@@ -76,8 +79,14 @@ def effective(config: Path | None, options: dict[str, Any]) -> "Settings":
 @click.option("--sender", help="SenderCompID(49) that the venue assigned to you.")
 @click.option("--target", help="TargetCompID(56) of the venue.  [default: KRAKEN-MD]")
 @click.option("--heartbeat", type=int, help="HeartBtInt(108) in seconds.  [default: 60]")
-@click.option("--symbol", "symbols", multiple=True, help="Symbol as the venue lists it, e.g. BTC/USD; repeat, or: all.")
-@click.option("--depth", type=int, help="Levels a side: 10, 25, 100, 500 or 1000.  [default: 1000]")
+@click.option(
+    "--symbol",
+    "symbols",
+    metavar="[!]NAME[:DEPTH]",
+    multiple=True,
+    help="What to record; repeat. A symbol as the venue lists it (BTC/USD), a glob ('*/USD'), or: all. ! leaves out.",
+)
+@click.option("--depth", type=int, help="Levels a side: 10, 25, 100, 500 or 1000; 0 is 1000.  [default: 1000]")
 @click.option("--root", type=click.Path(file_okay=False), help="Directory of the tape.  [default: tape]")
 @click.option("--batch-s", type=int, help="Seconds of receive time in one batch; a divisor of 86400.  [default: 60]")
 @click.option("--fsync-ms", type=int, help="The most that a power cut can take.  [default: 200]")
@@ -86,13 +95,15 @@ def effective(config: Path | None, options: dict[str, Any]) -> "Settings":
 def record(config: Path | None, seconds: float | None, **options: Any) -> None:
     """Record a venue's market data until stopped.
 
-    Ctrl-C or SIGTERM ends it in order: Logout, last batch committed, exit 0. It exits with 3 if the venue refused a
-    symbol, and with a code of its own for each way of not getting started; the README lists them. Settings come from
-    options, then FIXTAPE_SECTION_KEY variables, then the file.
+    Ctrl-C or SIGTERM ends it in order: Logout, last batch committed, exit 0. It exits with 3 if a symbol was not
+    recorded, or not all the time, because the venue refused, delisted or never served it, and with a code of its own
+    for each way of not getting started; the README lists them. Settings come from options, then FIXTAPE_SECTION_KEY
+    variables, then the file.
 
     \b
-    Example:
+    Examples:
       fixtape record --host 127.0.0.1 --ca venue-ca.pem --sender CLIENT --symbol BTC/USD --root tape
+      fixtape record --config config.toml --symbol '*/USD:100' --symbol BTC/USD:1000 --symbol '!DOGE/*'
     """
     settings = effective(config, options)
     from capture.client import run
@@ -109,7 +120,7 @@ def record(config: Path | None, seconds: float | None, **options: Any) -> None:
         summaries: list[Summary] = []
         run(_record(recorder, seconds, printers[0], summaries))
     _print_summary(summaries[0], settings)
-    if summaries[0].rejected or summaries[0].unknown:
+    if summaries[0].shortfalls:
         sys.exit(EXIT_FINDINGS)
 
 
@@ -135,10 +146,11 @@ def _print_summary(summary: "Summary", settings: "Settings") -> None:
     click.echo(
         f"lake       {summary.rows_committed:,} rows, {bytes_text(summary.lake_bytes)} in {settings.storage.root}/lake"
     )
-    for symbol, text in summary.rejected.items():
-        click.echo(f"fixtape: {escaped(symbol)}: not recorded, the venue refused it: {escaped(text)}", err=True)
-    for symbol in summary.unknown:
-        click.echo(f"fixtape: {escaped(symbol)}: not recorded, the venue no longer lists it", err=True)
+    for symbol, text in islice(summary.shortfalls.items(), SHORTFALLS_SHOWN):
+        click.echo(f"fixtape: {escaped(symbol)}: {escaped(text)}", err=True)
+    beyond = len(summary.shortfalls) - SHORTFALLS_SHOWN
+    if beyond > 0:
+        click.echo(f"fixtape: and {beyond} more were not recorded, or not all the time; see the table events", err=True)
 
 
 @click.command()

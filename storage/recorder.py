@@ -98,7 +98,7 @@ class _Syncer:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run came to."""
+    """What a run came to. shortfalls: what it did not record, or not all the time, by symbol, and why."""
 
     counters: Counters
     connections: int
@@ -107,8 +107,7 @@ class Summary:
     rows_committed: int
     journal_bytes: int
     lake_bytes: int
-    rejected: dict[str, str]
-    unknown: tuple[str, ...]
+    shortfalls: dict[str, str]
 
 
 def _write_new(lake: Lake, batch: Batch, software: str) -> BatchReport:
@@ -214,8 +213,7 @@ class Recorder:
             rows_committed=self.writer.committed_rows,
             journal_bytes=self.journal.durable_bytes,
             lake_bytes=self.writer.committed_bytes,
-            rejected=dict(subscriber.rejected),
-            unknown=subscriber.unknown,
+            shortfalls=subscriber.shortfalls(),
         )
 
     def stop(self) -> None:

@@ -26,14 +26,17 @@ _OUTSIDE: Final = frozenset(
         tags.CHECK_SUM,
     }
 )
+HIDDEN, ONLINE, MAINTENANCE, DELISTED = 0, 1, 2, 6  # AssetPairStatus(5032)
+UNLISTED: Final = -1  # Ours, for an instrument that a whole list no longer names.
 STATUS_NAMES: Final = {
-    0: "hidden",
-    1: "online",
-    2: "maintenance",
+    UNLISTED: "unlisted",
+    HIDDEN: "hidden",
+    ONLINE: "online",
+    MAINTENANCE: "maintenance",
     3: "cancel-only",
     4: "post-only",
     5: "limit-only",
-    6: "delisted",
+    DELISTED: "delisted",
     7: "reduce-only",
 }
 

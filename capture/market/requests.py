@@ -1,6 +1,6 @@
 """Bodies of the requests that the venue understands.
 
-Layer: market. Source: venue reference 4.1 and 4.4; field order as captured, ascending, a group where its count sorts.
+Layer: market. Source: venue reference 4.1, 4.3, 4.4; field order as captured, ascending, a group where its count sorts.
 Left to others: when to ask (`subscriber`).
 """
 
@@ -15,6 +15,7 @@ DEPTHS: Final = (10, 25, 100, 500, 1000)  # 264=1 is legal but cannot be proven:
 FULL_DEPTH: Final = 1000  # What 264=0 means for Level 2.
 
 _LIST_ALL: Final = b"4"
+_TRADING_SESSION: Final = b"SESSION"  # The only TradingSessionID(336) there is.
 _SUBSCRIBE: Final = b"1"
 _UNSUBSCRIBE: Final = b"2"
 _INCREMENTAL: Final = b"1"
@@ -36,6 +37,15 @@ def security_list_request(request_id: str) -> tuple[Field, ...]:
         (tags.SUBSCRIPTION_REQUEST_TYPE, _SUBSCRIBE),
         (tags.SECURITY_REQ_ID, request_id.encode()),
         (tags.SECURITY_LIST_REQUEST_TYPE, _LIST_ALL),
+    )
+
+
+def trading_status_request(request_id: str) -> tuple[Field, ...]:
+    """Return the body of a request for the venue's own status, with updates."""
+    return (
+        (tags.SUBSCRIPTION_REQUEST_TYPE, _SUBSCRIBE),
+        (tags.TRAD_SES_REQ_ID, request_id.encode()),
+        (tags.TRADING_SESSION_ID, _TRADING_SESSION),
     )
 
 

@@ -3,6 +3,7 @@
 from feeds import FeedPlay
 from fix import listing, refresh, snapshot
 
+from capture.findings import Finding
 from capture.subscriber import Subscriber
 from capture.wire.message import Message
 
@@ -16,6 +17,11 @@ class Desk(FeedPlay):
         super().__init__()
         self.subscriber = Subscriber(self.session, symbols, 10)
         self._asked: list[str] = []
+
+    def find(self, *findings: Finding) -> None:
+        """Something is found, as if the feed had."""
+        self.findings += findings
+        self.flush()
 
     def flush(self) -> list[Message]:
         """Send what is due, act upon what was found, and so on."""
@@ -57,6 +63,8 @@ def _told(message: Message) -> str:
             return f"{kind} {message.text(262)} {message.text(55)}"
         case b"x":
             return f"list {message.text(320)}"
+        case b"g":
+            return f"status {message.text(335)}"
         case b"5":
             return f"logout {message.text(58)}".rstrip()
         case other:

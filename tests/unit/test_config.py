@@ -6,6 +6,7 @@ import pytest
 
 from capture.config import ConfigUnreadable, Settings, check, read
 from capture.errors import SettingInvalid
+from storage.cli import effective
 
 GOOD = """
 [venue]
@@ -85,7 +86,9 @@ def test_missing_file_is_told(tmp_path: Path) -> None:
         ("session.heartbeat_s = 0", "session.heartbeat_s is 0; use 1 to 3600"),
         ("session.heartbeat_s = 3601", "session.heartbeat_s is 3601; use 1 to 3600"),
         ("market.symbols = []", "market.symbols is empty"),
-        ("market.symbols = ['']", "market.symbols is ('',)"),
+        ("market.symbols = ['']", "market.symbols: '' is no symbol; use a name"),
+        ("market.symbols = ['*/USD:20']", "market.symbols: the depth of '*/USD:20' is 20; use one of 10, 25"),
+        ("market.symbols = ['!*/JPY']", "market.symbols is exclusions alone; use `all` before them"),
         ("market.depth = 20", "market.depth is 20; use one of 10, 25, 100, 500 or 1000"),
         ("market.depth = 1", "market.depth is 1; use one of 10"),
         ("storage.batch_s = 7", "storage.batch_s is 7; use a divisor of 86400"),
@@ -116,6 +119,16 @@ def test_depths_of_the_venue_are_allowed(tmp_path: Path, depth: int) -> None:
     it = settings(tmp_path, GOOD.replace("depth = 100", f"depth = {depth}"))
 
     assert check(it, where="x").market.depth == depth
+
+
+def test_patterns_of_a_variable_stand_between_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FIXTAPE_MARKET_SYMBOLS takes what the file takes and goes before it; an option goes before both."""
+    path = tmp_path / "capture.toml"
+    path.write_text(GOOD)
+    monkeypatch.setenv("FIXTAPE_MARKET_SYMBOLS", "*/USD:100, !DOGE/USD,BTC/EUR")
+
+    assert effective(path, {}).market.symbols == ("*/USD:100", "!DOGE/USD", "BTC/EUR")
+    assert effective(path, {"symbols": ("all",)}).market.symbols == ("all",)
 
 
 def test_settings_are_frozen(tmp_path: Path) -> None:

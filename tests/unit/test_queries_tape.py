@@ -1,5 +1,6 @@
 """The tape: views, windows, what is refused."""
 
+import re
 import threading
 from decimal import Decimal
 from pathlib import Path
@@ -10,8 +11,10 @@ from lake_maker import make_lake
 from lake_rows import SECOND, T0, add, add_change, add_snapshot
 
 from capture.columns import NULL, Action, Columns, Side
+from capture.market.instruments import STATUS_NAMES
 from queries.engine import FIRST_FILES
 from queries.errors import EmptyWindow, NotALake, StatementFailed, UnknownSymbol
+from queries.statements import statement
 from queries.tape import Tape
 from storage.schemas import SCHEMAS, TABLES
 
@@ -204,18 +207,50 @@ def test_events_of_a_symbol_include_those_of_its_session(tmp_path: Path) -> None
         assert [count for (count,) in tape.events().project("count").fetchall()] == [0, 1, 2]
 
 
+def instruments(root: Path, *versions: dict[str, object]) -> list[tuple[object, ...]]:
+    """Symbol, from, to, tick size and status by name of each version in the view, one batch for each stored row."""
+    batches = []
+    for at, values in enumerate(versions):
+        columns = Columns()
+        add(columns, "instruments", **{"symbol": SYMBOL, "receive_ns": T0 + at, "valid_from_ns": T0 + at, **values})
+        batches.append(columns)
+    with Tape(make_lake(root, *batches)) as tape:
+        return tape.sql(
+            "SELECT symbol, valid_from_ns, valid_to_ns, tick_size, status_name FROM instruments ORDER BY valid_from_ns"
+        ).fetchall()
+
+
 def test_an_instrument_holds_until_its_next_version(tmp_path: Path) -> None:
     """valid_to is the next valid_from of the same symbol, across batches, and null for the last."""
-    batches = []
-    for at, symbol in ((T0, SYMBOL), (T0 + 5, "ETH/USD"), (T0 + 9, SYMBOL)):
-        columns = Columns()
-        add(columns, "instruments", receive_ns=at, valid_from_ns=at, symbol=symbol)
-        batches.append(columns)
+    rows = instruments(tmp_path, {}, {"symbol": "ETH/USD"}, {"tick_size": "0.01"})
 
-    with Tape(make_lake(tmp_path, *batches)) as tape:
-        rows = tape.sql("SELECT symbol, valid_from_ns, valid_to_ns FROM instruments ORDER BY valid_from_ns").fetchall()
+    assert rows == [
+        (SYMBOL, T0, T0 + 2, "0.1", "online"),
+        ("ETH/USD", T0 + 1, None, "0.1", "online"),
+        (SYMBOL, T0 + 2, None, "0.01", "online"),
+    ]
 
-    assert rows == [(SYMBOL, T0, T0 + 9), ("ETH/USD", T0 + 5, None), (SYMBOL, T0 + 9, None)]
+
+def test_a_row_that_says_nothing_new_is_no_version(tmp_path: Path) -> None:
+    """Each run begins with all instruments again; in the view a version lasts until something differs, null or not."""
+    rows = instruments(tmp_path, {}, {}, {"cost_min": None}, {"cost_min": None}, {})
+
+    assert [row[1:3] for row in rows] == [(T0, T0 + 2), (T0 + 2, T0 + 4), (T0 + 4, None)]
+
+
+def test_a_delisted_instrument_is_a_version_that_says_so(tmp_path: Path) -> None:
+    """The version that could be traded ends with the delisting, by the venue's status or by a list that lacks it."""
+    rows = instruments(tmp_path, {}, {"status": 6}, {"status": 1}, {"status": -1}, {"status": 99})
+
+    assert [row[4] for row in rows] == ["online", "delisted", "online", "unlisted", None]
+    assert [row[2] for row in rows] == [T0 + 1, T0 + 2, T0 + 3, T0 + 4, None]
+
+
+def test_the_view_names_every_status() -> None:
+    """The names in the view are those of the code."""
+    text = statement("view_instruments")
+
+    assert {int(a): b for a, b in re.findall(r"WHEN (-?\d+) THEN '([\w-]+)'", text)} == STATUS_NAMES
 
 
 def test_an_unknown_symbol_is_told_from_a_quiet_one(root: Path) -> None:

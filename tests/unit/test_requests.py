@@ -10,6 +10,7 @@ from capture.market.requests import (
     depth_ok,
     read_market_data_request,
     security_list_request,
+    trading_status_request,
 )
 from capture.wire.encoder import encode
 from capture.wire.message import parse
@@ -45,6 +46,26 @@ def test_end_of_a_subscription_repeats_it() -> None:
 def test_list_is_asked_for_whole_with_updates() -> None:
     """The list request asks for every instrument and for what changes."""
     assert security_list_request("L1") == ((263, b"1"), (320, b"L1"), (559, b"4"))
+
+
+def test_status_request_is_the_captured_message() -> None:
+    """The bytes are those of the venue's capture, which asks for no updates, where ours does."""
+    subscription, *rest = trading_status_request("TSS0")
+    assert subscription == (263, b"1")
+
+    data = encode(
+        b"g",
+        ((263, b"0"), *rest),
+        msg_seq_num=6,
+        sender=b"damien",
+        target=b"KRAKEN-MD",
+        sending_text=b"20230707-13:50:02.000",
+    )
+
+    captured = (
+        "8=FIX.4.4|9=85|35=g|34=6|49=damien|52=20230707-13:50:02.000|56=KRAKEN-MD|263=0|335=TSS0|336=SESSION|10=247|"
+    )
+    assert data.replace(b"\x01", b"|").decode() == captured
 
 
 @pytest.mark.parametrize("subscribe", [True, False])

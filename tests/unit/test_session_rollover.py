@@ -58,7 +58,7 @@ def test_nothing_new_is_asked_for_before_the_roll_over() -> None:
     """From 21:59:50 on a suspect book is not subscribed again: its session is about to end."""
     desk = in_window(standing("BTC/USD"), b"21:59:51")
 
-    desk.break_book("M2-" + desk.subscriber._id_stem)
+    desk.break_book(desk.feed.by_symbol["BTC/USD"].request.md_req_id)
 
     assert desk.pass_by(5) == []
 
@@ -84,7 +84,7 @@ def test_reset_in_place_begins_with_the_list() -> None:
 
     asked = desk.asked()
     assert asked[0] == "A"
-    assert [it.split()[0] for it in asked[1:]] == ["list"]
+    assert [it.split()[0] for it in asked[1:]] == ["list", "status"]
     assert [row["text"] for row in desk.events("rollover")] == ["Logon with ResetSeqNumFlag(141)"]
 
 
