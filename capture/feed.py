@@ -9,7 +9,6 @@ journal gets the same rows. What to ask of the venue is decided elsewhere (`subs
 """
 
 from bisect import bisect_right
-from copy import deepcopy
 from dataclasses import replace
 from operator import itemgetter
 from typing import Final
@@ -20,11 +19,12 @@ from capture.books import Books, Outcome, Subscription
 from capture.columns import Columns, Flag, Proof, Verdict
 from capture.counters import Counters
 from capture.errors import MessageGarbled, ValueMalformed
-from capture.findings import Finding, InstrumentsListed, Kind, ListFailed, SubscriptionRejected, describe
+from capture.findings import Finding, Kind, SubscriptionRejected, describe
 from capture.lane import Lane
+from capture.listings import Listings
 from capture.market import decoder, kernel
 from capture.market.decoder import Decoded
-from capture.market.instruments import Instrument, InstrumentList
+from capture.market.instruments import Instrument
 from capture.market.requests import MarketDataRequest, read_market_data_request
 from capture.rows import MessageRow, Rows
 from capture.session import events
@@ -48,14 +48,12 @@ class Feed:
     def __init__(self, session: Session, *, fast: bool = True) -> None:
         self.session = session
         self.counters = Counters()
-        self.instruments: dict[str, Instrument] = {}
         self.rows = Rows()
         self.books = Books(self.rows, self.counters)
         self._lane = Lane(self.rows, session.settings.sending_time_limit_s)
         self._fast = fast and session.settings.begin_string == tags.BEGIN_STRING_VALUE
         self._framer = Framer()
-        self._list = InstrumentList()
-        self._listed: set[str] = set()
+        self._listings = Listings(self.rows, self.books, self._lane)
         self._places: list[tuple[int, Position]] = []  # Stream offset at which each journal block begins.
         self._received_total = 0
         self._broken_stream = False
@@ -68,11 +66,10 @@ class Feed:
         assert self.row_count == 0, "rows that wait belong to one feed only"
         twin = Feed(self.session.follower(), fast=self._fast)
         twin.counters = replace(self.counters)
-        twin.instruments = dict(self.instruments)
         twin.rows.session_id = self.rows.session_id
         twin.books = self.books.twin(twin.rows, twin.counters)
         twin._framer = self._framer.twin()
-        twin._list, twin._listed = deepcopy(self._list), set(self._listed)
+        twin._listings = self._listings.twin(twin.rows, twin.books, twin._lane)
         twin._places, twin._received_total = list(self._places), self._received_total
         twin._broken_stream = self._broken_stream
         twin._lane.opened(twin.session.target, twin.session.sender)
@@ -91,8 +88,7 @@ class Feed:
         self._received_total = 0
         self._broken_stream = False
         self.books.begin()
-        self._list = InstrumentList()
-        self._listed = set()
+        self._listings.begin()
         self.session.opened(mono_ns, at_ns)
         self._lane.opened(self.session.target, self.session.sender)
         peer = f"{connection.host} {connection.peer_address}:{connection.peer_port} {connection.tls}"
@@ -167,6 +163,11 @@ class Feed:
         return taken
 
     @property
+    def instruments(self) -> dict[str, Instrument]:
+        """The present version of each instrument."""
+        return self._listings.instruments
+
+    @property
     def by_symbol(self) -> dict[str, Subscription]:
         """The current subscription of each symbol."""
         return self.books.by_symbol
@@ -229,7 +230,9 @@ class Feed:
                 self.counters.market_data += 1
                 self._market_data(row)
             elif message.msg_type == tags.SECURITY_LIST:
-                self._security_list(row)
+                self._listings.take(row)
+            elif message.msg_type == tags.TRADING_SESSION_STATUS:
+                self._listings.take_status(row)
             elif message.msg_type == tags.MARKET_DATA_REQUEST_REJECT:
                 self._request_rejected(row)
             else:
@@ -388,42 +391,6 @@ class Feed:
             self.books.unsubscribe(ended)
             self._lane.watch(ended, None)
 
-    def _security_list(self, row: MessageRow) -> None:
-        try:
-            part = self._list.add(row.message)
-        except ValueMalformed as error:
-            self.books.findings.append(ListFailed(str(error)))
-            raise
-        row.entries = len(part.instruments) + len(part.malformed)
-        for symbol in part.malformed:
-            text = f"{symbol}: instrument could not be read"
-            self.rows.event(row.at_ns, Kind.MALFORMED, symbol=symbol, seq=row.seq, text=text)
-        for instrument in part.instruments:
-            self._listed.add(instrument.symbol)
-            known = self.instruments.get(instrument.symbol)
-            if known != instrument:
-                self.instruments[instrument.symbol] = instrument
-                self.rows.instrument(row, instrument)
-                if known is not None:
-                    self._instrument_changed(row, known, instrument)
-        if part.complete:
-            self.rows.event(row.at_ns, Kind.INSTRUMENTS, seq=row.seq, count=len(self._listed))
-            self.books.findings.append(InstrumentsListed(tuple(sorted(self._listed))))
-
-    def _instrument_changed(self, row: MessageRow, known: Instrument, instrument: Instrument) -> None:
-        before = (known.price_precision, known.size_precision)
-        after = (instrument.price_precision, instrument.size_precision)
-        subscription = self.by_symbol.get(instrument.symbol)
-        if before != after:
-            text = f"{instrument.symbol}: precision of price and size was {before}, is {after}"
-            self.rows.event(row.at_ns, Kind.PRECISION_CHANGE, symbol=instrument.symbol, seq=row.seq, text=text)
-            if subscription is not None:
-                self.books.suspect(row.at_ns, subscription, Kind.SUSPECT, text, seq=row.seq)
-        elif subscription is not None and subscription.book is not None:
-            subscription.book.instrument = instrument
-        if subscription is not None:
-            self._lane.watch(subscription, instrument)
-
     def _request_rejected(self, row: MessageRow) -> None:
         message = row.message
         md_req_id, reason = message.text(tags.MD_REQ_ID), message.text(tags.MD_REQ_REJ_REASON)
@@ -450,6 +417,8 @@ class Feed:
         described = describe(event, self.session.inbound.expected - 1)
         self.rows.event(at_ns, described.kind, **described.fields)
         match event:
+            case events.LoggedOn():
+                self._listings.begin()
             case events.GapOpened(begin, end):
                 self.counters.gaps += 1
                 self.books.hole(at_ns, f"MsgSeqNum {begin} to {end} are missing")

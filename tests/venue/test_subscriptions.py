@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from venues import record_until, settings_for, venue_thread
+from venues import SOFTWARE, record_until, settings_for, venue_thread
 
 import fixtape
 from capture.venue.market import SyntheticMarket
+from storage.rebuild import rebuild
 
 pytestmark = pytest.mark.venue
 
@@ -100,3 +101,82 @@ def test_symbol_that_a_later_list_lacks_is_named(tmp_path):
         summary, _ = record_until(settings, done)
 
     assert summary.shortfalls == {"ETH/USD": "no longer recorded, the venue no longer lists it"}
+
+
+def recorded(market, root, tmp_path, act, done):
+    """Record a market; `act(server)` runs on the venue's loop once all books are proven."""
+    steps = []
+
+    def watch(recorder):
+        if recorder.feed.books_proven == len(market.symbols) and not steps:
+            steps.append("acted")
+            next(iter(server.connections))._loop.call_soon_threadsafe(act, server)
+        return bool(steps) and done(recorder)
+
+    with venue_thread(market, speed=1.0) as (server, credentials):
+        settings = settings_for(server, credentials.write_ca(tmp_path / "ca.pem"), root, depth=10)
+        summary, _ = record_until(settings, watch, seconds=15)
+    rebuild(root / "journal", tmp_path / "again", software=SOFTWARE)
+    again, lake = (
+        {path.relative_to(it).as_posix() for path in it.rglob("*.parquet")}
+        for it in (tmp_path / "again", root / "lake")
+    )
+    assert again == lake
+    return summary
+
+
+def test_delisted_symbol_is_an_event_a_version_and_in_the_summary(tmp_path):
+    """Its subscription is stopped, its version ends, the others go on."""
+    root = tmp_path / "tape"
+
+    summary = recorded(
+        SyntheticMarket(3, rate=500),
+        root,
+        tmp_path,
+        lambda server: server.update_instrument("ETH/USD", status=6),
+        lambda recorder: "ETH/USD" not in recorder.feed.by_symbol,
+    )
+
+    assert summary.shortfalls == {"ETH/USD": "no longer recorded, the venue lists it as delisted"}
+    assert summary.books_proven == summary.books == 2
+    assert asked(root)[3:] == [("unsubscribe", "ETH/USD", 10)]
+    with fixtape.open(root) as tape:
+        assert tape.sql(
+            "SELECT symbol, expected, received FROM events WHERE kind = 'instrument_status'"
+        ).fetchall() == [("ETH/USD", "online", "delisted")]
+        assert tape.sql(
+            "SELECT status_name, valid_to_ns IS NULL FROM instruments WHERE symbol = 'ETH/USD' ORDER BY valid_from_ns"
+        ).fetchall() == [("online", False), ("delisted", True)]
+
+
+def test_after_maintenance_the_symbol_is_recorded_again(tmp_path):
+    """The venue ended the stream without a word; a new subscription begins it anew, and nothing is missed."""
+    root = tmp_path / "tape"
+
+    def act(server):
+        server.update_instrument("ETH/USD", status=2)
+        server.update_instrument("ETH/USD", status=1)
+
+    summary = recorded(
+        SyntheticMarket(3, rate=500), root, tmp_path, act, lambda recorder: recorder.counters.snapshots == 4
+    )
+
+    assert summary.shortfalls == {}
+    assert asked(root)[3:] == [("unsubscribe", "ETH/USD", 10), ("subscribe", "ETH/USD", 10)]
+
+
+def test_status_of_the_venue_is_recorded(tmp_path):
+    """The answer to the request after the logon, and each change."""
+    root = tmp_path / "tape"
+    statuses = []
+
+    def act(server):
+        server.set_status(102)
+        statuses.append(102)
+
+    recorded(SyntheticMarket(2, rate=500), root, tmp_path, act, lambda _: bool(statuses))
+
+    with fixtape.open(root) as tape:
+        rows = tape.sql("SELECT expected, received FROM events WHERE kind = 'trading_status' ORDER BY receive_ns")
+        assert rows.fetchall() == [(None, "online"), ("online", "post-only")]
+        assert tape.sql("SELECT count(*) FROM events WHERE kind = 'unknown_message'").fetchall() == [(0,)]
