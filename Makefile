@@ -12,7 +12,7 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-peers soak lint bench clean
+.PHONY: help setup demo test test-peers soak fuzz lint bench clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-peers: $(READY) $(PEERS)/.ready  ## Run tests against other engines; builds
 
 soak: $(READY)  ## Reconnect ten thousand times; memory and descriptors stay flat.
 	FIXTAPE_RECONNECTS=10000 $(BIN)/python -m pytest tests/venue/test_reconnects.py -s
+
+fuzz: $(READY)  ## Feed noise to framer, session and feed for ten minutes, or FIXTAPE_FUZZ_SECONDS.
+	FIXTAPE_FUZZ_SECONDS=$${FIXTAPE_FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/fuzz -s
 
 lint: $(READY)  ## Check style, types and layers.
 	$(BIN)/ruff check

@@ -5,6 +5,7 @@ Source: cases LGO-8 and LON-7: a refusal never causes a storm; venue reference 3
 out for about 15 minutes.
 """
 
+import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
@@ -16,19 +17,32 @@ REFUSED_FIRST_S: Final = 60.0
 REFUSED_LIMIT_S: Final = 900.0
 STEADY_S: Final = 5.0  # A session that lasted so long was no part of a storm.
 JITTER: Final = 0.2  # Either way, so that many clients do not come back in one instant.
+# In the Text(58) of a refusal: it speaks of credentials, and repeating them soon could lock the account out.
+_CREDENTIALS: Final = re.compile(r"auth|credential|password|api.?key|signature|nonce|permission|locked", re.IGNORECASE)
 
 
 class Ending(Enum):
     """How a connection, or the attempt at one, ended."""
 
-    UNREACHABLE = "no connection, no TLS, or no answer to the Logon"
-    REFUSED = "the Logon was answered with a Logout"
+    UNREACHABLE = "no connection, no TLS, or no Logon for an answer to ours"
+    REFUSED = "the Logon was answered with a Logout that speaks of credentials"
     DROPPED = "a session that was established ended"
     ROLLED_OVER = "anything at all while the venue rolls over, when it refuses for about half a minute"
 
 
+def ending_of(*, logged_on: bool, refusal: str | None = None, rolling_over: bool = False) -> Ending:
+    """Return how a connection ended. refusal: Text(58) of the Logout that answered the Logon, if one did."""
+    if rolling_over:
+        return Ending.ROLLED_OVER
+    if logged_on:
+        return Ending.DROPPED
+    if refusal is not None and _CREDENTIALS.search(refusal):
+        return Ending.REFUSED
+    return Ending.UNREACHABLE
+
+
 class Backoff:
-    """Doubles with each failure in a row; refusals of a Logon are waited out longer."""
+    """Doubles with each failure in a row; refused credentials are waited out longer."""
 
     def __init__(self, uniform: Callable[[float, float], float]) -> None:
         self._uniform = uniform

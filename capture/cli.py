@@ -24,6 +24,7 @@ SPEED_LIMIT = 1_000_000.0
 CA_FILE = "venue-ca.pem"
 PORTS = {"market": 4000, "trading": 4001, "echo": 4010}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+ECHO_OPTIONS = ("plain", "name", "begin_string", "test_req_id", "heartbeat", "store", "refuse_silently")
 SYMBOLS_SHOWN = 12
 
 
@@ -70,7 +71,9 @@ class Speed(click.ParamType[float]):
 @click.option("--speed", type=Speed(), default="1", show_default=True, help="Recorded seconds a second, or max.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 picks one.  [default: 4000; trading: 4001; echo: 4010]")
-@click.option("--client", "clients", multiple=True, help="SenderCompID that may log on; any, if none is named.")
+@click.option(
+    "--client", "--target", "clients", multiple=True, help="SenderCompID that may log on; any, if none is named."
+)
 @click.option(
     "--ca-out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -97,8 +100,19 @@ class Speed(click.ParamType[float]):
     help="Order entry: file of mode 0600 with the API key and secret to expect, instead of FIXTAPE_API_KEY and"
     " FIXTAPE_API_SECRET.",
 )
-@click.option("--plain", is_flag=True, help="Echo: no TLS, which it always wants; loopback addresses only.")
-@click.option("--name", default="KRAKEN-MD", show_default=True, help="Echo: its own CompID.")
+@click.option("--plain", is_flag=True, help="Echo: no TLS; loopback addresses only.")
+@click.option("--name", "--sender", default="KRAKEN-MD", show_default=True, help="Echo: its own CompID.")
+@click.option(
+    "--heartbeat",
+    type=click.IntRange(0, 3600),
+    default=0,
+    help="Echo: a Heartbeat after so many seconds of silence of its own; as HeartBtInt(108) says, where that is less.",
+)
+@click.option(
+    "--store",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Echo: directory to keep numbers and messages in, over connections and restarts.",
+)
 @click.option("--begin-string", default="FIX.4.4", show_default=True, help="Echo: BeginString(8) of its sessions.")
 @click.option("--test-req-id", default="", help="Echo: TestReqID(112) of its TestRequests; a fresh one each if empty.")
 @click.option("--refuse-silently", is_flag=True, help="Echo: drop a wrong Logon without a Logout.")
@@ -122,14 +136,14 @@ def venue(
     RECORDINGS are FIX files (raw bytes, plain or gzipped); without any, the real ones that come with fixtape. With
     --symbols a synthetic market takes their place, which never ends. With --profile trading it takes orders instead,
     against the first book of each recording, which stands still. With --profile echo it is a bare FIX session that
-    sends application messages back, in plain text, for conformance tests of other engines.
+    sends application messages back, for conformance tests of other engines.
 
     \b
     Examples:
       fixtape venue --speed max --port 4000
       fixtape venue --symbols 200 --rate 20000 --seed 1
       fixtape venue --profile trading
-      fixtape venue --profile echo --plain --name ISLD --client TW44
+      fixtape venue --profile echo --plain --sender ISLD --target TW44
     """
     from capture.venue.faults import describe_faults
     from capture.venue.settings import describe_switches
@@ -144,9 +158,9 @@ def venue(
     port = PORTS[profile] if port is None else port
     ca_file = ca_out or Path(CA_FILE if port == PORTS["market"] else f"venue-ca-{port}.pem")
     known = frozenset(it.encode() for it in clients)
-    echo = {it: market.pop(it) for it in ("plain", "name", "begin_string", "test_req_id", "refuse_silently")}
+    echo = {it: market.pop(it) for it in ECHO_OPTIONS}
     if profile == "echo":
-        _serve_echo(known, host=host, port=port, seconds=seconds, **echo)
+        _serve_echo(known, host=host, port=port, ca_file=ca_file, seconds=seconds, **echo)
     elif profile == "trading":
         _serve_trading(recordings, known, credentials, host=host, port=port, ca_file=ca_file, seconds=seconds)
     else:
@@ -228,9 +242,12 @@ def _serve_echo(
     name: str,
     begin_string: str,
     test_req_id: str,
+    heartbeat: int,
+    store: Path | None,
     refuse_silently: bool,
     host: str,
     port: int,
+    ca_file: Path,
     seconds: float | None,
 ) -> None:
     """Serve the echo until stopped."""
@@ -238,19 +255,28 @@ def _serve_echo(
     from capture.venue.echo import EchoSettings
     from capture.venue.echo_server import EchoServer
 
-    if not plain or host not in LOOPBACK:
-        raise click.UsageError("the echo speaks plain text: say so with --plain, and listen on a loopback address")
+    if plain and host not in LOOPBACK:
+        raise click.UsageError(f"--plain sends everything readable: {host} is no loopback address")
     if len(clients) > 1:
-        raise click.UsageError("the echo knows one --client, or takes any")
+        raise click.UsageError("the echo knows one --target, or takes any")
     settings = EchoSettings(
         name=name.encode(),
         client=next(iter(clients), b""),
         begin_string=begin_string.encode(),
         test_req_id=test_req_id.encode(),
+        heartbeat_s=heartbeat,
         refuse_silently=refuse_silently,
     )
-    server = EchoServer(settings, host=host, port=port)
-    run(_serve(server, seconds, lambda: click.echo(f"echo on {host}:{server.port} as {name}")))
+    proof = None if plain else _proof(host)
+    context = None if proof is None else proof.context
+    server = EchoServer(settings, context, store_folder=store, host=host, port=port)
+
+    def listening() -> None:
+        if proof is not None:
+            proof.write_ca(ca_file)
+        click.echo(f"echo on {host}:{server.port} as {name}")
+
+    run(_serve(server, seconds, listening))
 
 
 def _serve_trading(

@@ -17,7 +17,7 @@ from typing import Final, cast
 import uvloop
 
 from capture import clock
-from capture.backoff import Backoff, Ending
+from capture.backoff import Backoff, Ending, ending_of
 from capture.clock import Now
 from capture.connect import Endpoint, open_connection, tls_context
 from capture.errors import LogonRefused, VenueError
@@ -91,7 +91,7 @@ class Client:
         self._connecting: asyncio.Task[_Transport] | None = None
         self._fatal: BaseException | None = None
         self._logged_on = False  # On the present connection.
-        self._refused = False  # On the present connection: the Logon was answered with a Logout.
+        self._refused: str | None = None  # On the present connection: Text(58) of the Logout that answered the Logon.
         self._reason = ""  # Why the last connection ended.
 
     async def run(self) -> None:
@@ -113,7 +113,7 @@ class Client:
 
     async def _one_connection(self, context: ssl.SSLContext) -> tuple[Ending, str]:
         """Connect, stay until it ends, and say how. Errors: VenueError before the run's first logon."""
-        self._logged_on = self._refused = False
+        self._logged_on, self._refused = False, None
         try:
             await self._connect(context)
         except VenueError as error:
@@ -124,7 +124,7 @@ class Client:
             return Ending.DROPPED, self._reason
         if not self.logged_on_once:
             raise LogonRefused(self._refusal())
-        return Ending.REFUSED if self._refused else Ending.UNREACHABLE, self._refusal()
+        return ending_of(logged_on=False, refusal=self._refused), self._refusal()
 
     def stop(self) -> None:
         """Log out, then end `run`."""
@@ -190,7 +190,7 @@ class Client:
     def _act(self, now: Now) -> None:
         """Decide upon what was found, send what is due, close where the session is over."""
         while findings := self.feed.take_findings():
-            self._refused = self._refused or any(isinstance(it, events.LogonRefused) for it in findings)
+            self._refused = next((it.text for it in findings if isinstance(it, events.LogonRefused)), self._refused)
             self.subscriber.handle(findings, now.wall_ns, now.mono_ns)
             self._flush(now)
         self._flush(now)

@@ -8,7 +8,7 @@ Source: style guide section 6; exit codes after sysexits.h.
     │   ├── SettingInvalid         78  a configuration value outside what the venue or fixtape allows
     │   ├── OrderInvalid            2  an order that cannot be meant
     │   └── CredentialsRefused     77  an API key or secret that is missing, malformed, or not kept safe
-    ├── StoreFailed            74  the order store cannot be written or believed; no order goes out
+    ├── StoreFailed            74  a store cannot be written or believed; no order goes out without
     │   └── StoreBusy              75  another process holds it
     ├── WireError                the venue's bytes
     │   ├── ValueMalformed             a value that does not parse as its type
@@ -63,13 +63,13 @@ class CredentialsRefused(MisuseError):
 
 
 class StoreFailed(CaptureError):
-    """The order store cannot be written, or not be believed; no order goes out without it."""
+    """A store cannot be written, or not be believed; no order goes out without its store."""
 
     exit_code = 74
 
 
 class StoreBusy(StoreFailed):
-    """Another process holds the order store."""
+    """Another process holds a store, of orders or of a session."""
 
     exit_code = 75
 

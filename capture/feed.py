@@ -116,8 +116,7 @@ class Feed:
                     self._frame(at_ns, mono_ns, item.data, self._place(item.stream_offset))
         except FrameTooLong as error:
             self._broken_stream = True
-            self.session.close_reason = str(error)
-            self.rows.event(at_ns, Kind.VIOLATION, text=str(error), count=error.body_length)
+            self.session.overrun(str(error))
         framer.trim()
         self._forget_places()
         self._take_session_events(at_ns)

@@ -171,7 +171,7 @@ def describe(event: events.SessionEvent, seq: int) -> Described:  # noqa: C901, 
             return Described(Kind.REJECT, {"seq": seq, "received": ref_seq_num, "text": text})
         case events.MessageRejected(ref_seq_num, ref_msg_type, text):
             return Described(Kind.REJECTED, {"seq": seq, "received": ref_seq_num, "text": f"35={ref_msg_type}: {text}"})
-        case events.StoreLost(reason):
+        case events.StoreLost(reason) | events.StoreFailed(reason):
             return Described(Kind.NOTE, {"expected": "session store", "text": reason})
         case events.MessageIgnored(reason):
             return Described(Kind.GARBLED, {"text": reason})

@@ -56,10 +56,12 @@ def session() -> None:
 @click.option("--target", help="TargetCompID(56); the profile's if not given.")
 @click.option("--heartbeat", type=click.IntRange(0, 3600), default=60, show_default=True, help="HeartBtInt(108) in s.")
 @click.option("--reset/--no-reset", default=True, show_default=True, help="Log on with ResetSeqNumFlag(141)=Y.")
-@click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Keep numbers and messages here.")
+@click.option("--store", type=click.Path(file_okay=False, path_type=Path),
+              help="Directory to keep numbers and messages in; for one process at a time.")  # fmt: skip
 @click.option("--ca", type=click.Path(dir_okay=False, path_type=Path), help="PEM file to verify the other side by.")
 @click.option("--plain", is_flag=True, help="No TLS; loopback addresses only.")
-@click.option("--rollover", type=TimeOfDay(), help="Daily roll-over of the numbers, in UTC.")
+@click.option("--rollover", type=TimeOfDay(),
+              help="Daily roll-over of the numbers, in UTC; with --no-reset no Logon says so.")  # fmt: skip
 @click.option("--send", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="File of messages to send after each logon, one a line: 35=x|320=1|559=4")  # fmt: skip
 @click.option("--credentials", type=click.Path(dir_okay=False, path_type=Path),
@@ -78,7 +80,7 @@ def connect(host: str, port: int, **options: Any) -> None:
     from capture.client import run
     from capture.initiator import BareInitiator
     from capture.session.session import Session
-    from capture.session_store import FileStore
+    from capture.session_store import FileStore, store_path
 
     if options["plain"] and host not in LOOPBACK:
         raise click.UsageError(f"--plain sends everything readable: {host} is no loopback address")
@@ -88,8 +90,8 @@ def connect(host: str, port: int, **options: Any) -> None:
         store = None
         if options["store"] is not None:
             options["store"].mkdir(mode=0o750, parents=True, exist_ok=True)
-            name = f"{settings.sender.decode()}-{settings.target.decode()}"
-            store = stack.enter_context(FileStore(options["store"] / f"{options['profile']}.session", name))
+            path = store_path(options["store"], settings.sender, settings.target)
+            store = stack.enter_context(FileStore(path, path.stem))
         initiator_session = Session(settings, store)
 
         async def main() -> None:
@@ -124,7 +126,8 @@ def _connector(host: str, port: int, options: dict[str, Any]) -> "Connect":
             async with asyncio.timeout(CONNECT_S):
                 return (await asyncio.get_running_loop().create_connection(protocol, host, port))[1]
         except OSError as error:
-            raise VenueUnavailable(f"{host}:{port}: {error.strerror or error}; check the address") from None
+            reason = error.strerror or str(error) or f"no answer within {CONNECT_S:.0f} s"
+            raise VenueUnavailable(f"{host}:{port}: {reason}; check the address") from None
 
     return plain
 
@@ -140,15 +143,17 @@ def _settings(options: dict[str, Any]) -> "SessionSettings":
         heartbeat_s=options["heartbeat"],
         reset=options["reset"],
         hold_unsent=True,
-        rollover=_window(options["rollover"]),
+        # An order that is asked for again may be stale; a request for data is not.
+        resent_types=frozenset() if options["profile"] == "trading" else None,
+        rollover=_window(options["rollover"], reset=options["reset"]),
         logon_fields=_signature(sender, target, options) if options["profile"] == "trading" else None,
     )
 
 
-def _window(at_s: int | None) -> "RolloverWindow | None":
+def _window(at_s: int | None, *, reset: bool) -> "RolloverWindow | None":
     from capture.session.rollover import RolloverWindow
 
-    return None if at_s is None else RolloverWindow(at_s=at_s)
+    return None if at_s is None else RolloverWindow(at_s=at_s, reset_flag=reset)
 
 
 def _signature(sender: bytes, target: bytes, options: dict[str, Any]) -> Any:

@@ -5,33 +5,61 @@ Source: cases STO-1 to STO-6.
 Left to others: when to store (`session`), and what a lost store means (`session` begins anew by 141=Y).
 
 Layout: a line that names format and session, then records: CRC32 and length (4 bytes each, big-endian), then kind (1
-byte), number (8 bytes) and, of a frame, its bytes; the CRC is over kind, number and bytes. A record that is torn or
-wrong ends the file: it was never acknowledged, so cutting it off loses nothing. A wrong record that is followed by good
-ones is not a torn tail, and then nothing is believed.
+byte), number (8 bytes) and, of a frame, its bytes; the CRC is over kind, number and bytes. Where a record is torn or
+wrong nothing is believed, at the end of the file too: see `docs/decisions/0006`.
+
+One process holds a store at a time, by a lock on a file beside it, which ends with the process however it ends.
 """
 
+import fcntl
 import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import quote
 
+from capture.errors import StoreBusy
 from capture.session.store import SENT_BYTES_LIMIT, SENT_FRAMES_LIMIT, RecentFrames
 
 FILE_BYTES_LIMIT: Final = 256 * 1024 * 1024  # Past it the file is written anew, with what is still kept.
 RECORD_BYTES_LIMIT: Final = 16 * 1024 * 1024 + 64
-_FORMAT: Final = b"fixtape session store 1\t"
+_FORMAT: Final = b"fixtape session store 2\t"
 _HEAD: Final = struct.Struct(">II")
 _BODY: Final = struct.Struct(">cQ")
-_USED, _FRAME, _EXPECTED, _RESET = b"U", b"F", b"E", b"R"
+# A number used; one whose frame may go again; the number expected next; number 1, of a day, with and without a frame.
+_USED, _FRAME, _EXPECTED, _BEGIN, _BEGIN_FRAME = b"U", b"F", b"E", b"B", b"N"
+_KINDS: Final = frozenset({_USED, _FRAME, _EXPECTED, _BEGIN, _BEGIN_FRAME})
+
+
+def store_path(folder: Path, ours: bytes, theirs: bytes) -> Path:
+    """Return where the store of two CompIDs stands, whatever characters they have."""
+    return folder / f"{quote(ours, safe='')}@{quote(theirs, safe='')}.session"
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a file's lock for this process. Errors: StoreBusy where another one does."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreBusy(
+                f"{path}: another process holds this session; wait for it to end, or name another --store"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class FileStore:
     """One session's store in one file; see `SentStore`. Close it, or use it as a context manager.
 
-    session: who speaks to whom on which day; a file of another one is not believed.
-    Errors: OSError from each writing call; the file then holds what it held before.
+    session: who speaks to whom; a file of another one is not believed.
+    Errors: StoreBusy and OSError when it is made; OSError from each writing call, the file then holds what it held.
     """
 
     def __init__(
@@ -50,12 +78,12 @@ class FileStore:
         self._file_limit = file_limit
         self._recent = self._fresh()
         self._size = 0
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
+        with ExitStack() as opening:
+            opening.enter_context(held(path.with_name(path.name + ".lock")))
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            opening.callback(lambda: os.close(self._file))
             self._load()
-        except BaseException:
-            os.close(self._file)
-            raise
+            self._open = opening.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +101,11 @@ class FileStore:
         """See SentStore."""
         return self._recent.expected
 
+    @property
+    def day(self) -> int:
+        """See SentStore."""
+        return self._recent.day
+
     def put(self, seq_num: int, frame: bytes | None) -> None:
         """See SentStore; on disk when it returns."""
         self._append(_USED if frame is None else _FRAME, seq_num, frame or b"")
@@ -86,18 +119,18 @@ class FileStore:
             self._recent.handled(expected)
             self._compact_if_large()
 
-    def reset(self) -> None:
-        """See SentStore."""
-        self._append(_RESET, 1)
-        self._recent.reset()
+    def begin(self, day: int, frame: bytes | None) -> None:
+        """See SentStore; on disk when it returns, whole or not at all."""
+        self._append(_BEGIN if frame is None else _BEGIN_FRAME, day, frame or b"")
+        self._recent.begin(day, frame)
 
     def read(self, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
         """See SentStore."""
         return self._recent.read(begin, end)
 
     def close(self) -> None:
-        """Close the file; everything is in it."""
-        os.close(self._file)
+        """Close the file; everything is in it. The lock ends with it."""
+        self._open.close()
 
     # File.
 
@@ -107,19 +140,18 @@ class FileStore:
     def _load(self) -> None:
         """Read what is there; begin anew where it cannot be believed, and say why in `lost`."""
         data = self.path.read_bytes()
-        if not data:
-            self._begin(f"{self.path} is new")
+        if data in {b"", self._header}:  # A process may have died before its first number.
+            self._begin_file(f"{self.path} is new")
         elif not data.startswith(self._header):
-            self._begin(f"{self.path} is of another session, day or version")
+            self._begin_file(f"{self.path} is of another session or version")
         else:
             good = self._replay(data, len(self._header))
-            if _good_record_after(data, good):
-                self._begin(f"{self.path} is damaged at byte {good}")
+            if good < len(data):
+                self._begin_file(f"{self.path} is torn or damaged at byte {good}")
             else:
-                os.ftruncate(self._file, good)
                 self._size = good
 
-    def _begin(self, lost: str) -> None:
+    def _begin_file(self, lost: str) -> None:
         self.lost = lost
         self._recent = self._fresh()
         os.ftruncate(self._file, 0)
@@ -138,8 +170,10 @@ class FileStore:
                     self._recent.put(number, data[at + _HEAD.size + _BODY.size : end])
                 case b"E":
                     self._recent.handled(number)
-                case b"R":
-                    self._recent.reset()
+                case b"B":
+                    self._recent.begin(number, None)
+                case b"N":
+                    self._recent.begin(number, data[at + _HEAD.size + _BODY.size : end])
             at = end
         return at
 
@@ -163,21 +197,32 @@ class FileStore:
         if self._size <= self._file_limit:
             return
         beside = self.path.with_name(self.path.name + ".new")
-        records = [_record(_FRAME, number, frame) for number, frame in self.read(1, self.next_out)]
-        # The last number may be one without a frame.
-        records += [_record(_USED, self.next_out - 1, b"")] if self.next_out > 1 else []
-        records.append(_record(_EXPECTED, self.expected, b""))
+        data = self._header + b"".join(self._records())
         file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        data = self._header + b"".join(records)
-        with open(os.dup(file), "wb") as whole:  # noqa: PTH123 - a descriptor, not a path
-            whole.write(data)
-        os.fsync(file)
-        beside.replace(self.path)
-        _sync_folder(self.path.parent)  # Else a power cut could bring the old file back, without what follows.
+        try:
+            with open(os.dup(file), "wb") as whole:  # noqa: PTH123 - a descriptor, not a path
+                whole.write(data)
+            os.fsync(file)
+            beside.replace(self.path)
+        except BaseException:
+            os.close(file)
+            raise
         os.close(self._file)
         self._file, self._size = file, len(data)
+        _sync_folder(self.path.parent)  # Else a power cut could bring the old file back, without what follows.
         # However much is kept, the next time is a good way off.
         self._file_limit = max(self._file_limit, 2 * self._size)
+
+    def _records(self) -> Iterator[bytes]:
+        """Yield records that say what is kept."""
+        if self.next_out > 1:
+            yield _record(_BEGIN, self.day, b"")
+            number = 1
+            for number, frame in self.read(1, self.next_out):
+                yield _record(_FRAME, number, frame)
+            if number < self.next_out - 1:  # The last number is one without a frame.
+                yield _record(_USED, self.next_out - 1, b"")
+        yield _record(_EXPECTED, self.expected, b"")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -202,12 +247,4 @@ def _record_end(data: bytes, at: int) -> int | None:
     if not _BODY.size <= length <= RECORD_BYTES_LIMIT or end > len(data):
         return None
     body = data[at + _HEAD.size : end]
-    return end if zlib.crc32(body) == check_sum else None
-
-
-def _good_record_after(data: bytes, at: int) -> bool:
-    """Return whether a whole record stands right behind a wrong one, which a torn tail never has."""
-    if at + _HEAD.size > len(data):
-        return False
-    _, length = _HEAD.unpack_from(data, at)
-    return length <= RECORD_BYTES_LIMIT and _record_end(data, at + _HEAD.size + length) is not None
+    return end if zlib.crc32(body) == check_sum and body[:1] in _KINDS else None

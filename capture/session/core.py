@@ -15,7 +15,7 @@ from capture.session.content import Fault
 from capture.session.dictionary import REVERSED_ROUTE
 from capture.session.sequence import InboundSequence
 from capture.session.settings import OUTBOX_LIMIT, PROOF_TEST_REQ_ID, TEXT_LIMIT, Role, SessionSettings
-from capture.session.states import TRANSITIONS, Signal, State
+from capture.session.states import ESTABLISHED, TRANSITIONS, Signal, State
 from capture.session.store import RecentFrames, SentStore
 from capture.wire import tags, values
 from capture.wire.message import Field, Message
@@ -47,7 +47,10 @@ class Core:
     """The state of one session; owners use `Session`, which is this and the calls upon it.
 
     broken: a rule was broken, so a Logout goes out and nothing more is handed over.
-    resets: this connection's Logon begins the numbers anew, by the settings or because `reset_next` said so.
+    resets: this connection's Logon begins the numbers anew: by the settings, `reset_next` or `new_day`.
+    reset_next: the numbers cannot go on, so the next Logon says that they begin anew (141=Y).
+    new_day: a roll-over has passed over the numbers, which both sides know.
+    day: the roll-over's day of the numbers; 0 where nothing says so.
     reset_asked: we reset the numbers in place, and the answer is due.
     reset_answered: the other side did, and has sent nothing since; answering it twice in a row could go on for ever.
     kept_logon: a Logon that was too high: answered, and kept until its turn.
@@ -59,11 +62,10 @@ class Core:
         self.sender, self.target = settings.sender, settings.target
         self.heartbeat_ns = settings.heartbeat_s * values.SECOND_NS
         self.inbound = InboundSequence()
-        self.store: SentStore = store if store is not None else RecentFrames()
-        self.next_out = self.store.next_out
-        self.inbound.reset(self.store.expected)
+        self.happened: list[events.SessionEvent] = []
+        self.adopt(store if store is not None else RecentFrames())
         self.resets = settings.reset
-        self.reset_next = bool(self.store.lost)
+        self.new_day = False
         self.reset_asked = self.reset_answering = self.reset_answered = False
         self.proving = False
         self.rolled_ns: int | None = None  # The last roll-over that showed.
@@ -73,7 +75,7 @@ class Core:
         self.outbox: deque[Outbound | Resend] = deque()
         self.resending: Iterator[Again | Outbound] | None = None  # The answer to a ResendRequest that is under way.
         self.held: deque[Outbound] = deque()
-        self.happened: list[events.SessionEvent] = [events.StoreLost(self.store.lost)] if self.store.lost else []
+        self.store_failing = False
         self.received_ns = 0
         self.broken = False
         self.kept_logon: Message | None = None
@@ -81,6 +83,18 @@ class Core:
         self.gap_piece_end = 0  # Last number asked for, where a gap is asked for in pieces.
         self.gap_asked_ns = 0
         self.gap_requests = 0
+
+    def adopt(self, store: SentStore) -> None:
+        """Go on with the numbers of a store; an acceptor of many learns whose only from the Logon.
+
+        An initiator to which nobody ever answered under these numbers cannot know what the other side expects.
+        """
+        self.store, self.day = store, store.day
+        self.next_out = store.next_out
+        self.inbound.reset(store.expected)
+        self.reset_next = bool(store.lost) or (self.initiator and store.expected == 1 < store.next_out)
+        if store.lost:
+            self.happened.append(events.StoreLost(store.lost))
 
     @property
     def initiator(self) -> bool:
@@ -125,12 +139,6 @@ class Core:
         self.outbox.clear()
         self.resending = None
 
-    def begin_anew_out(self) -> None:
-        """Have what goes out numbered from 1; nothing sent before can be asked for."""
-        self.next_out = 1
-        if self.settings.answers:
-            self.store.reset()
-
     def logged_on(self) -> None:
         """Take note that both Logons are said; what was held goes out, after a test where one is agreed."""
         self.happened.append(events.LoggedOn(self.heartbeat_ns // values.SECOND_NS))
@@ -145,6 +153,19 @@ class Core:
         self.proving = False
         while self.held:
             self.queue(*self.held.popleft()[:2])
+
+    def store_failed(self, error: OSError, not_sent: str = "") -> None:
+        """Take note that the store cannot be written; for what came in, once until it can."""
+        if not_sent or not self.store_failing:
+            self.happened.append(events.StoreFailed(error.strerror or str(error), not_sent))
+        self.store_failing = True
+
+    def overrun(self, text: str) -> None:
+        """End the session over a message past the limit of a frame; before there is one, without a word."""
+        if self.state in ESTABLISHED or self.state is State.LOGON_SENT:
+            self.violate(text)
+        elif not self.broken:
+            self.drop(text)
 
     def drop(self, text: str) -> None:
         """End the connection over a broken rule without a word: a message would use a number."""

@@ -127,6 +127,14 @@ class StoreLost:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """The store cannot be written. `not_sent` is the message that does not go out for it; none where one came in."""
+
+    reason: str
+    not_sent: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageIgnored:
     """A message that FIX says to ignore: garbled, or a possible duplicate seen before."""
 
@@ -166,6 +174,7 @@ SessionEvent = (
     | RejectReceived
     | MessageRejected
     | StoreLost
+    | StoreFailed
     | MessageIgnored
     | TimeOff
     | Violated

@@ -23,7 +23,7 @@ class Intake:
         self._framer = Framer()
 
     def messages(self, data: bytes, mono_ns: int) -> Iterator[Message]:
-        """Yield what is whole now; the session is told of what is no message, and closed by one past the limit."""
+        """Yield what is whole now; the session is told of what is no message, and ended by one past the limit."""
         try:
             for item in self._framer.feed(data):
                 if isinstance(item, Skipped):
@@ -36,4 +36,6 @@ class Intake:
                     continue
                 yield message
         except FrameTooLong as error:
-            self._session.close(str(error))
+            # The answer to our Logout may still be found in what follows.
+            self._framer = Framer()
+            self._session.overrun(str(error))

@@ -69,13 +69,13 @@ def reset_in_place(core: Core) -> None:
     rolled = rollover.planned(core, core.wall_ns, "Logon with ResetSeqNumFlag(141)")
     if core.rolled_ns == rolled_ns:  # Not that roll-over, or not for the first time.
         core.happened.append(events.SequenceReset(core.inbound.expected, 2))
-    core.reset_next = False
+    core.reset_next = core.new_day = False
     core.inbound.reset(2)
     gaps.close_if_whole(core)
     if core.reset_asked:
         core.reset_asked = False
     else:
-        core.begin_anew_out()
+        core.next_out = 1
         core.reset_answering = core.reset_answered = True
         core.queue_logon(body(core, reset=True))
     if rolled:
@@ -121,7 +121,7 @@ def _answered(core: Core, message: Message, seq_num: int, *, reset: bool) -> Non
     """Handle the answer to our Logon."""
     core.signal(Signal.LOGON_RECEIVED)
     if core.resets:
-        core.reset_next = False
+        core.reset_next = core.new_day = False
         # Whatever number the venue begins with after a reset, zero or one: the next one follows it.
         core.inbound.reset(seq_num + 1)
         core.logged_on()
@@ -142,13 +142,17 @@ def _asked(core: Core, message: Message, seq_num: int, *, reset: bool) -> None:
     if reset and seq_num != 1:
         raise ValueMalformed(expected="MsgSeqNum(34) 1 with ResetSeqNumFlag(141)", received=b"%d" % seq_num)
     if rollover.passing(core):
-        core.reset_next = True  # A Logout that says so uses a number.
+        core.new_day = True  # A Logout that says so uses a number.
         core.refuse_logon("daily roll-over, come back later")
         return
+    if core.reset_next and not reset and seq_num != 1:
+        core.refuse_logon("the numbers of this session are lost here; log on with ResetSeqNumFlag(141)=Y")
+        return
     core.signal(Signal.LOGON_RECEIVED)
+    core.reset_next = False
     if reset:
         core.inbound.reset(1)
-        core.begin_anew_out()
+        core.next_out = 1
     expected = core.inbound.expected
     core.queue(tags.LOGON, body(core, reset=reset, expected=expected + (seq_num == expected)))
     _count(core, message, seq_num)
@@ -159,7 +163,7 @@ def _asked(core: Core, message: Message, seq_num: int, *, reset: bool) -> None:
 def _count(core: Core, message: Message, seq_num: int) -> None:
     """Hold the Logon's own number against the expected one."""
     if seq_num < core.inbound.expected:
-        core.reset_next = True  # The same numbers would be refused for ever.
+        core.reset_next = core.initiator  # The same numbers would be refused for ever.
         core.violate(f"MsgSeqNum too low, expecting {core.inbound.expected} but received {seq_num}")
     elif seq_num == core.inbound.expected:
         core.inbound.advance(seq_num + 1)

@@ -60,7 +60,7 @@ def planned(core: "Core", wall_ns: int | None, how: str) -> bool:
         return False
     if core.rolled_ns != moment:
         core.rolled_ns = moment
-        core.reset_next = True
+        core.new_day = True
         core.happened.append(events.RolledOver(how))
     return True
 
@@ -72,6 +72,12 @@ def due(core: "Core", wall_ns: int) -> int | None:
     if moment is None or core.rolled_ns == moment or (core.opened_wall_ns or 0) >= moment:
         return None
     return moment
+
+
+def day(core: "Core", wall_ns: int) -> int:
+    """Return which roll-over's day a time belongs to; 0 where there is no roll-over."""
+    window = core.settings.rollover
+    return 0 if window is None else max(window.day(wall_ns), 0)
 
 
 def passing(core: "Core") -> bool:

@@ -62,7 +62,6 @@ class Session(Core):
         self._tested_ns: int | None = None
         self._tests = 0
         self._now_ns = 0
-        self._day: int | None = None
 
     def follower(self) -> "Session":
         """Return a session in the same state that is told what was sent instead of deciding it."""
@@ -88,12 +87,13 @@ class Session(Core):
         self.sender, self.target = self.settings.sender, self.settings.target
         self._begin_day(wall_ns)
         if self.initiator:
-            self.resets = self.settings.reset or self.reset_next
+            told = self.settings.reset or self.reset_next
+            self.resets = told or self.new_day
             if self.resets:
-                self.begin_anew_out()
+                self.next_out = 1
             expected = 1 if self.resets else self.inbound.expected
             window = self.settings.rollover
-            told = self.resets and (self.settings.reset or window is None or window.reset_flag)
+            told = told or (self.new_day and window is not None and window.reset_flag)
             self.queue(tags.LOGON, logon.body(self, reset=told, expected=expected))
 
     def closed(self, wall_ns: int | None = None) -> None:
@@ -126,12 +126,14 @@ class Session(Core):
         self.queue(tags.LOGON, logon.body(self, reset=True, expected=1), msg_seq_num=1)
 
     def handled(self) -> None:
-        """Store that what was received so far is dealt with; the owner says so after each batch of deliveries.
-
-        Errors: OSError of the store.
-        """
-        if self.settings.answers:
+        """Store that what was received so far is dealt with; the owner says so after each batch of deliveries."""
+        if not self.settings.answers:
+            return
+        try:
             self.store.handled(self.inbound.expected)
+            self.store_failing = False
+        except OSError as error:  # What came may come again after a restart, which is what STO-2 allows.
+            self.store_failed(error)
 
     def log_out(self, text: str) -> None:
         """Ask for the end of the session; where there is none yet, close."""
@@ -199,11 +201,22 @@ class Session(Core):
             self._watch(mono_ns)
 
     def next_frame(self, wall_ns: int) -> bytes | None:
-        """Return the next frame to put on the wire, or None; then tell `sent`."""
+        """Return the next frame to put on the wire, or None; then tell `sent`.
+
+        A new number is in the store by then, so that none is ever used twice; where it cannot be stored, the message
+        does not go out, and an event says so.
+        """
         sending = values.timestamp_text(wall_ns)
-        outbound = self._next_outbound()
-        if outbound is None or isinstance(outbound, Again):
-            return None if outbound is None else restamped(outbound.frame, sending)
+        while (outbound := self._next_outbound()) is not None:
+            if isinstance(outbound, Again):
+                return restamped(outbound.frame, sending)
+            seq_num = self.next_out if outbound.msg_seq_num is None else outbound.msg_seq_num
+            frame = self._frame(outbound, seq_num, sending)
+            if outbound.again or self._stored(outbound.msg_type, seq_num, frame, wall_ns):
+                return frame
+        return None
+
+    def _frame(self, outbound: Outbound, seq_num: int, sending: bytes) -> bytes:
         body = outbound.body
         if outbound.msg_type == tags.LOGON and self.settings.logon_fields is not None:
             body = (*body, *self.settings.logon_fields(self.next_out))
@@ -212,7 +225,7 @@ class Session(Core):
         return encode(
             outbound.msg_type,
             body,
-            msg_seq_num=self.next_out if outbound.msg_seq_num is None else outbound.msg_seq_num,
+            msg_seq_num=seq_num,
             sender=self.sender,
             target=self.target,
             sending_text=sending,
@@ -234,21 +247,28 @@ class Session(Core):
                 return outbound
             self.resending = resend.pieces(self.store, outbound)
 
-    def _may_go_again(self, message: Message) -> bool:
+    def _stored(self, msg_type: bytes, seq_num: int, frame: bytes, wall_ns: int) -> bool:
+        """Return whether a new number is stored, and its frame where it may go again. Number 1 begins anew."""
         resent_types = self.settings.resent_types
-        return message.msg_type not in tags.ADMIN_TYPES and (resent_types is None or message.msg_type in resent_types)
+        again = msg_type not in tags.ADMIN_TYPES and (resent_types is None or msg_type in resent_types)
+        try:
+            if seq_num == 1:
+                self.store.begin(rollover.day(self, wall_ns), frame if again else None)
+            else:
+                self.store.put(seq_num, frame if again else None)
+        except OSError as error:
+            self.store_failed(error, f"35={msg_type.decode('ascii')} 34={seq_num}")
+            if msg_type in {tags.LOGON, tags.LOGOUT}:
+                self.close("the session store cannot be written")
+            return False
+        return True
 
     def sent(self, message: Message, mono_ns: int) -> None:
-        """Take note of a message that goes out; stored first, so that no number is ever used twice.
-
-        Errors: OSError of the store: nothing is changed then, and the message must not go out.
-        """
+        """Take note of a message that goes out."""
         seq_num = message.integer(tags.MSG_SEQ_NUM)
         if message.get(tags.POSS_DUP_FLAG) != b"Y":
-            if message.msg_type == tags.LOGON and seq_num == 1 and self.next_out > 1:
-                self.begin_anew_out()
-            if self.settings.answers:
-                self.store.put(seq_num, message.frame if self._may_go_again(message) else None)
+            if seq_num == 1:
+                self.day = rollover.day(self, values.timestamp_ns(message.need(tags.SENDING_TIME)))
             self.next_out = seq_num + 1
         self._sent_ns = mono_ns
         match message.msg_type:
@@ -404,13 +424,16 @@ class Session(Core):
         self.opened_wall_ns = wall_ns
         if window is None or wall_ns is None:
             return
-        day, self._day = self._day, window.day(wall_ns)
-        if day is not None and day != self._day:
-            self.reset_next = True
-        if self.reset_next and not self.initiator:
-            self.reset_next = False
+        first, self.wall_ns = not self.wall_ns, wall_ns
+        day, self.day = self.day, rollover.day(self, wall_ns)
+        if day != self.day and (self.next_out, self.inbound.expected) != (1, 1):
+            self.new_day = True
+            if first:
+                self.happened.append(events.StoreLost("the numbers stored are of another day"))
+        if self.new_day and not self.initiator:
+            self.new_day = False
             self.inbound.reset(1)
-            self.begin_anew_out()
+            self.next_out = 1
 
     def _roll_over(self, wall_ns: int) -> None:
         """End the day: a venue when it is over, a client when the venue has let it pass."""
@@ -428,6 +451,8 @@ class Session(Core):
         # The venue was seen to drop clients that were silent for the whole interval, so a client sends at half of it.
         initiator = self.initiator
         due = interval // 2 if initiator else interval
+        if self.settings.silence_s_limit:
+            due = min(due, self.settings.silence_s_limit * values.SECOND_NS)
         silent = mono_ns - self.received_ns
         if self._tested_ns is None and silent >= TEST_REQUEST_AFTER * interval:
             self._tests += 1

@@ -47,6 +47,7 @@ class SessionSettings:
         market data comes anew with a snapshot, an old request would be a new one.
     resend_span: numbers asked for in one ResendRequest; 0 is all at once.
     test_req_id: TestReqID(112) of our TestRequests; empty for a fresh one each time.
+    silence_s_limit: say something at least every so many seconds, where the interval agreed is longer; 0 is as agreed.
     hold_unsent: keep what the application sends before the Logon until it is answered; else that is an error.
     prove_numbers: test the connection before anything held goes out.
     next_expected: NextExpectedMsgSeqNum(789) is agreed with the other side; never sent or heeded otherwise.
@@ -68,6 +69,7 @@ class SessionSettings:
     resent_types: frozenset[bytes] | None = frozenset()
     resend_span: int = 0
     test_req_id: bytes = b""
+    silence_s_limit: int = 0
     hold_unsent: bool = False
     prove_numbers: bool = False
     next_expected: bool = False

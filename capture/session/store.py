@@ -21,6 +21,7 @@ class SentStore(Protocol):
 
     next_out, expected: what the session begins with.
     lost: why nothing that was stored can be trusted; the session begins anew by 141=Y where it is not empty.
+    day: which roll-over's day the numbers are of; 0 where nothing says so.
     Errors: OSError from each writing call, nothing of it being stored then.
     """
 
@@ -36,14 +37,18 @@ class SentStore(Protocol):
     def lost(self) -> str:
         """Why nothing that was stored can be trusted; empty where it can."""
 
+    @property
+    def day(self) -> int:
+        """Which roll-over's day the numbers are of; 0 where nothing says so."""
+
     def put(self, seq_num: int, frame: bytes | None) -> None:
         """Take note of a number before its message goes out; its frame, where it may be sent again."""
 
     def handled(self, expected: int) -> None:
         """Take note that everything below a number was dealt with."""
 
-    def reset(self) -> None:
-        """Begin anew at 1; nothing sent before exists any more."""
+    def begin(self, day: int, frame: bytes | None) -> None:
+        """As `put` of number 1, with which both numbers begin anew; nothing from before exists any more."""
 
     def read(self, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield the frames kept of these numbers, both included, in order, each read when it is its turn."""
@@ -54,7 +59,7 @@ class RecentFrames:
 
     def __init__(self, *, frames_limit: int = SENT_FRAMES_LIMIT, bytes_limit: int = SENT_BYTES_LIMIT) -> None:
         self.next_out = self.expected = 1
-        self.lost = ""
+        self.lost, self.day = "", 0
         self._frames_limit, self._bytes_limit = frames_limit, bytes_limit
         self._frames: dict[int, bytes] = {}  # In ascending order, as they were sent.
         self._bytes = 0
@@ -63,6 +68,7 @@ class RecentFrames:
     def put(self, seq_num: int, frame: bytes | None) -> None:
         """See SentStore."""
         self.next_out = seq_num + 1
+        self._bytes -= len(self._frames.pop(seq_num, b""))  # A number that was stored and did not go out comes again.
         if frame is None:
             return
         self._frames[seq_num] = frame
@@ -75,11 +81,12 @@ class RecentFrames:
         """See SentStore."""
         self.expected = expected
 
-    def reset(self) -> None:
+    def begin(self, day: int, frame: bytes | None) -> None:
         """See SentStore."""
-        self.next_out = self.expected = 1
+        self.expected, self.day = 1, day
         self._frames.clear()
         self._bytes = self._last = 0
+        self.put(1, frame)
 
     def read(self, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
         """See SentStore."""

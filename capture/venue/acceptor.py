@@ -16,6 +16,7 @@ from random import Random
 from typing import Final
 
 from capture.session.intake import Intake
+from capture.session.rollover import KRAKEN_ROLLOVER
 from capture.session.session import Role, Session, SessionSettings
 from capture.session.states import State
 from capture.venue.answers import SUBSCRIPTIONS_LIMIT, Answers, Refused, Rejected, Wanted
@@ -67,6 +68,7 @@ class Acceptor:
                 target=b"",
                 sending_time_limit_s=settings.sending_time_limit_s,
                 strict_time=True,
+                rollover=KRAKEN_ROLLOVER,
             )
         )
         self.answers = Answers(self.session, self.listing, settings)
@@ -83,9 +85,9 @@ class Acceptor:
 
     # What the owner calls.
 
-    def opened(self, mono_ns: int) -> None:
+    def opened(self, wall_ns: int, mono_ns: int) -> None:
         """Begin on a new connection."""
-        self.session.opened(mono_ns)
+        self.session.opened(mono_ns, wall_ns)
 
     def received(self, data: bytes, wall_ns: int, mono_ns: int) -> None:
         """Handle bytes of the client; each message is answered before the next one is read."""
@@ -98,7 +100,7 @@ class Acceptor:
 
     def tick(self, wall_ns: int, mono_ns: int) -> None:
         """Let time pass."""
-        self.session.tick(mono_ns)
+        self.session.tick(mono_ns, wall_ns)
         self._drop_idle(mono_ns)
         self._flush(wall_ns, mono_ns)
 

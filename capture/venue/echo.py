@@ -4,24 +4,27 @@ Layer: venue. Source: the cases' section 14, what acceptance definitions of the 
 Left to others: sockets (`venue.echo_server`), the session's rules (`session`).
 
 Each NewOrderSingle(D) and SecurityDefinition(d) comes back with its fields as they were, below the header; a D that is
-a possible resend (97=Y) of a ClOrdID seen in this session is dropped; anything else is unsupported. Numbers begin anew
-with each connection, content is held against the whole dictionary.
+a possible resend (97=Y) of a ClOrdID seen in this session is dropped; anything else is unsupported. Content is held
+against the whole dictionary. Numbers begin anew with each connection, unless there are stores for them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from capture.session.dictionary import HEADER, TRAILER
+from capture.session.events import SessionEvent
 from capture.session.intake import Intake
 from capture.session.session import Delivery, Role, Session, SessionSettings
 from capture.session.states import ESTABLISHED, State
+from capture.session.store import SentStore
 from capture.wire import tags
 from capture.wire.message import Message, parse
 
 ECHOED: Final = frozenset({tags.NEW_ORDER_SINGLE, tags.SECURITY_DEFINITION})
 OTHER: Final = 0  # BusinessRejectReason(380)
 CL_ORD_IDS_LIMIT: Final = 100_000  # Remembered of one session; past it the oldest is forgotten.
+EVENTS_LIMIT: Final = 1000  # Kept for an owner that wants them.
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class EchoSettings:
 
     client: the only SenderCompID that may log on; empty for any.
     test_req_id: TestReqID(112) of its TestRequests; empty for a fresh one each time.
+    heartbeat_s: a Heartbeat after so many seconds of saying nothing, where the client's interval is longer; 0 never.
     refuse_silently: drop an invalid Logon without a message.
     """
 
@@ -37,16 +41,24 @@ class EchoSettings:
     client: bytes = b""
     begin_string: bytes = tags.BEGIN_STRING_VALUE
     test_req_id: bytes = b""
+    heartbeat_s: int = 0
     refuse_silently: bool = False
 
 
 class Echo:
     """One connection; give it bytes and time, then write what `take_bytes` returns and close at `close_reason`.
 
-    may_log_on: whether a SenderCompID has no other connection; where it has, this one just ends (LON-17).
+    others: the other connections; a client that is logged on by one of them gets no second one (LON-17).
+    store_of: where the numbers of a client are kept, asked for at its Logon; where there is none, they begin anew.
     """
 
-    def __init__(self, settings: EchoSettings, may_log_on: Callable[[bytes], bool] = lambda _: True) -> None:
+    def __init__(
+        self,
+        settings: EchoSettings,
+        others: Callable[[], Iterable["Echo"]] = tuple,
+        store_of: Callable[[bytes], SentStore] | None = None,
+    ) -> None:
+        self._settings = settings
         self.session = Session(
             SessionSettings(
                 Role.ACCEPTOR,
@@ -54,6 +66,7 @@ class Echo:
                 target=settings.client,
                 begin_string=settings.begin_string,
                 test_req_id=settings.test_req_id,
+                silence_s_limit=settings.heartbeat_s,
                 refuse_silently=settings.refuse_silently,
                 strict_time=True,
                 strict_content=True,
@@ -61,10 +74,11 @@ class Echo:
                 resent_types=None,
             )
         )
-        self._may_log_on = may_log_on
+        self._others, self._store_of = others, store_of
         self._intake = Intake(self.session)
         self._out: list[bytes] = []
         self._seen: dict[bytes, None] = {}
+        self.happened: list[SessionEvent] = []
 
     @property
     def close_reason(self) -> str | None:
@@ -108,14 +122,25 @@ class Echo:
 
     def _message(self, message: Message, wall_ns: int, mono_ns: int) -> bool:
         """Handle one message; return whether to go on."""
-        first = self.session.state is State.CONNECTED and message.msg_type == tags.LOGON
-        if first and not self._may_log_on(message.get(tags.SENDER_COMP_ID) or b""):
-            self.session.drop("another connection has this SenderCompID(49)")
+        if self.session.state is State.CONNECTED and message.msg_type == tags.LOGON and not self._begins(message):
+            self._flush(wall_ns, mono_ns)
             return False
         for delivery in self.session.receive(message, wall_ns, mono_ns):
             self._echo(delivery)
-        self.session.take_events()
         self._flush(wall_ns, mono_ns)
+        self.session.handled()
+        return True
+
+    def _begins(self, logon: Message) -> bool:
+        """Return whether a Logon may begin a session: not where its client has one already."""
+        client = logon.get(tags.SENDER_COMP_ID) or b""
+        if any(it.client == client for it in self._others()):
+            self.session.drop("another connection has this SenderCompID(49)")
+            return False
+        expected = self._settings
+        known = logon.get(tags.TARGET_COMP_ID) == expected.name and expected.client in {b"", client}
+        if self._store_of is not None and client and known:
+            self.session.adopt(self._store_of(client))
         return True
 
     def _echo(self, delivery: Delivery) -> None:
@@ -140,3 +165,5 @@ class Echo:
         while (frame := self.session.next_frame(wall_ns)) is not None:
             self.session.sent(parse(frame), mono_ns)
             self._out.append(frame)
+        self.happened += self.session.take_events()
+        del self.happened[:-EVENTS_LIMIT]

@@ -55,7 +55,8 @@ class _ClientConnection(asyncio.Protocol):
             transport.abort()
             return
         self._server.connections.add(self)
-        self.acceptor.opened(clock.read().mono_ns)
+        now = clock.read()
+        self.acceptor.opened(now.wall_ns, now.mono_ns)
         self._tick()
 
     def data_received(self, data: bytes) -> None:

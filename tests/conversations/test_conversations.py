@@ -1,9 +1,11 @@
-"""Every conversation in this folder, played against our session in its role."""
+"""Every conversation in this folder, played against our session in its role, or against the echo."""
 
 from pathlib import Path
 
 import pytest
-from conversation import Player, Surprise, play
+from conversation import Surprise
+from players import play
+from session_player import SessionPlayer
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.txt"))
@@ -35,5 +37,5 @@ LOGON = [(1, "> 35=A 34=1"), (2, "< 35=A 98=0 108=60 141=Y"), (3, "! LoggedOn he
 )
 def test_player_notices(lines: list[tuple[int, str]], surprise: str) -> None:
     """A conversation that says otherwise than the session does is a failure, in both directions."""
-    with pytest.raises(Surprise, match=surprise.replace("?", "[?]")):
-        Player("told wrongly", {}).play(lines)
+    with SessionPlayer("told wrongly", {}) as player, pytest.raises(Surprise, match=surprise.replace("?", "[?]")):
+        player.play(lines)

@@ -9,6 +9,7 @@ from hypothesis.strategies import booleans, integers, just, lists, one_of, sampl
 from capture.errors import MessageGarbled
 from capture.session.rollover import KRAKEN_ROLLOVER
 from capture.session.session import Role, Session, SessionSettings
+from capture.session.store import RecentFrames
 from capture.wire.message import parse
 from capture.wire.values import timestamp_text
 
@@ -23,7 +24,16 @@ messages = tuples(
     sampled_from(HEADERS),  # Left out.
     lists(tuples(sampled_from(TAGS), sampled_from(VALUES)), max_size=5),
 )
-steps = lists(one_of(messages, just("closed"), just("tick"), just("log_out"), just("reset")), max_size=30)
+steps = lists(
+    one_of(messages, just("closed"), just("tick"), just("log_out"), just("reset"), just("restart")), max_size=30
+)
+
+
+def copied(store: RecentFrames) -> RecentFrames:
+    """The numbers of a store, for a follower."""
+    copy = RecentFrames()
+    copy.next_out, copy.expected, copy.day = store.next_out, store.expected, store.day
+    return copy
 
 
 @settings(max_examples=300, deadline=None)
@@ -45,7 +55,8 @@ def test_session_survives_anything(  # noqa: C901 - one case for each kind of st
         supported=frozenset({b"D", b"X"}) if strict else None,
         rollover=KRAKEN_ROLLOVER,
     )
-    sessions = (Session(agreed), Session(replace(agreed, answers=False)))
+    store = RecentFrames()
+    sessions = (Session(agreed, store), Session(replace(agreed, answers=False)))
     facts: tuple[list, list] = ([], [])
     mono_ns, begin_ns = 0, T0 + round(hours * 3600) * SECOND
 
@@ -76,6 +87,9 @@ def test_session_survives_anything(  # noqa: C901 - one case for each kind of st
                 for session in sessions:
                     session.closed(begin_ns + mono_ns)
                 opened()
+            case "restart":  # What a process that is killed leaves is its store.
+                sessions = (Session(agreed, store), Session(replace(agreed, answers=False), copied(store)))
+                opened()
             case "tick":
                 mono_ns += 11 * SECOND
                 sessions[0].tick(mono_ns, begin_ns + mono_ns)
@@ -97,6 +111,7 @@ def test_session_survives_anything(  # noqa: C901 - one case for each kind of st
                     told.extend(session.receive(message, begin_ns + mono_ns, mono_ns))
                     told.extend(session.take_events())
         flush()
+        sessions[0].handled()
         if acceptor and sessions[0].close_reason is not None:  # An acceptor hears nothing after it closed.
             for session in sessions:
                 session.closed(begin_ns + mono_ns)

@@ -80,7 +80,7 @@ def played(request: pytest.FixtureRequest) -> Played:
         received += len(data)
         flush()
 
-    venue.opened(0)
+    venue.opened(now_ns, 0)
     for each in (feed, follower):
         each.opened(now_ns, 0, CONNECTION)
     flush()

@@ -1,4 +1,4 @@
-"""An initiator against an acceptor over a link that loses whole messages and breaks: what may never happen, does not.
+"""An initiator against an acceptor over a link that loses and breaks, and processes that die: nothing is amiss.
 
 Each side is the core with a store that survives the connection. The link keeps the order, drops what it is told to,
 and can be cut at any moment; then both connect again, with numbers that go on. Payloads are counted, so that each
@@ -116,6 +116,16 @@ class SessionMachine(RuleBasedStateMachine):
             end.session.closed(T0 + self.now_ns)
             end.told += end.session.take_events()
 
+    @rule(which=integers(0, 1))
+    def kill(self, which: int) -> None:
+        """A process dies, and its connection with it; the next one has its store."""
+        end = self.ends[which]
+        if end.session.initiator and end.session.store.expected == 1:
+            return  # Nobody answered it yet: it would begin anew, and what the other side said would be lost.
+        if self.up:
+            self.cut()
+        end.session = Session(end.session.settings, end.session.store)
+
     @rule()
     def quieten(self) -> None:
         """Nothing is lost any more: after a while both are connected, agree on all numbers, and have no gap open."""
@@ -183,6 +193,7 @@ class SessionMachine(RuleBasedStateMachine):
         for delivery in end.session.receive(end.inbox.popleft(), T0 + self.now_ns, self.now_ns):
             end.got.append(int(delivery.message.need(PAYLOAD)))
             end.numbers.append(delivery.msg_seq_num)
+        end.session.handled()
         self._flush()
         self._close_if_over()
 

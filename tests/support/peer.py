@@ -11,12 +11,12 @@ from capture.wire.message import Message, parse
 class Peer:
     """One connection to a venue."""
 
-    def __init__(self, source, *, settings=None, listing=None, log_on=True, **switches):
+    def __init__(self, source, *, settings=None, listing=None, log_on=True, at_ns=T0, **switches):
         self.acceptor = Acceptor(source, settings or VenueSettings(**{"speed": FAST, **switches}), listing)
         self.framer = Framer()
         self.seq = 0
-        self.now_ns = T0
-        self.acceptor.opened(0)
+        self.now_ns = at_ns
+        self.acceptor.opened(self.now_ns, 0)
         self.log = self.say("35=A 98=0 108=60 141=Y") if log_on else []
 
     @property

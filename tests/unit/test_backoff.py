@@ -1,5 +1,7 @@
 """Waiting before connecting again: it doubles, it has a cap, and refusals are waited out longer."""
 
+import pytest
+
 from capture.backoff import (
     FIRST_S,
     LIMIT_S,
@@ -9,6 +11,7 @@ from capture.backoff import (
     STEADY_S,
     Backoff,
     Ending,
+    ending_of,
 )
 
 
@@ -80,3 +83,21 @@ def test_the_roll_over_is_waited_out_in_short_steps():
 
     assert delays[0] == FIRST_S
     assert delays[-1] == ROLLOVER_LIMIT_S
+
+
+@pytest.mark.parametrize(
+    ("facts", "ending"),
+    [
+        ({"logged_on": True}, Ending.DROPPED),
+        ({"logged_on": False}, Ending.UNREACHABLE),
+        ({"logged_on": False, "refusal": "authentication failure"}, Ending.REFUSED),
+        ({"logged_on": False, "refusal": "Invalid API key"}, Ending.REFUSED),
+        ({"logged_on": False, "refusal": "MsgSeqNum too low, expecting 7 but received 1"}, Ending.UNREACHABLE),
+        ({"logged_on": False, "refusal": ""}, Ending.UNREACHABLE),
+        ({"logged_on": True, "rolling_over": True}, Ending.ROLLED_OVER),
+        ({"logged_on": False, "refusal": "authentication failure", "rolling_over": True}, Ending.ROLLED_OVER),
+    ],
+)
+def test_only_refused_credentials_are_waited_out_for_minutes(facts, ending):
+    """Any other refusal is a failure like others, and in the roll-over window nothing is."""
+    assert ending_of(**facts) is ending

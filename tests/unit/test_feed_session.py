@@ -6,6 +6,7 @@ from fix import SECOND, frame, listing, refresh, seal, snapshot
 
 from capture.columns import Action, Flag, Proof, Verdict
 from capture.findings import InstrumentsListed, ListFailed, SubscriptionRejected
+from capture.session.states import State
 
 
 @pytest.fixture
@@ -144,13 +145,13 @@ def test_message_cut_by_the_end_is_told_and_forgotten(play: FeedPlay) -> None:
     assert play.session.inbound.expected == 2
 
 
-def test_frame_over_the_limit_ends_the_connection(play: FeedPlay) -> None:
-    """A claim of more than the limit is a violation; whatever comes after it is not read."""
+def test_frame_over_the_limit_ends_the_session(play: FeedPlay) -> None:
+    """A claim of more than the limit is a violation and a Logout; whatever comes after it is not read."""
     play.bytes(seal(b"35=0\x01", length=2**24 + 1), frame("35=0", seq=4))
 
     (event,) = play.events("violation")
-    assert event["count"] == 2**24 + 1
-    assert play.session.close_reason == "BodyLength(9) is 16777217, the limit is 16777216"
+    assert event["text"] == f"BodyLength(9) is {2**24 + 1}, the limit is {2**24}"
+    assert play.session.state is State.LOGOUT_SENT
     assert play.events("heartbeat") == []
 
 

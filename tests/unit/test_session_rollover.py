@@ -3,8 +3,10 @@
 import pytest
 from desk import Desk, standing
 from fix import SECOND, T0
+from peer import Peer
 
 from capture.session.rollover import KRAKEN_ROLLOVER, RolloverWindow
+from capture.venue.recording import SHIPPED, load
 from capture.wire.values import time_of_day_ns, timestamp_ns
 
 MIDNIGHT = timestamp_ns(b"20260301-00:00:00")
@@ -91,3 +93,22 @@ def test_reset_in_place_begins_with_the_list() -> None:
 def test_time_of_the_test_is_outside_the_window() -> None:
     """Noon is."""
     assert KRAKEN_ROLLOVER.moment(T0) is None
+
+
+def test_venue_rolls_over_by_the_clock_it_is_given() -> None:
+    """At 22:00:00 it logs its client out, for half a minute it refuses everybody, then it begins at 1."""
+    source = load([SHIPPED / "ethusd-d25.fix.gz"])
+    peer = Peer(source, at_ns=at(b"21:59:59"))
+    assert [it.msg_type for it in peer.log] == [b"A"]
+
+    before = peer.pass_by(0.9)
+    (logout,) = peer.pass_by(0.1)
+    peer.say("35=5")
+    early, late = (Peer(source, at_ns=at(clock)) for clock in (b"22:00:29.900", b"22:00:30.000"))
+
+    assert before == []
+    assert (logout.msg_type, logout.get(58)) == (b"5", b"daily roll-over")
+    assert peer.acceptor.session.close_reason == "logged out"
+    assert [(it.msg_type, it.get(58)) for it in early.log] == [(b"5", b"daily roll-over, come back later")]
+    assert early.acceptor.session.close_reason is not None
+    assert [(it.msg_type, it.get(34)) for it in late.log] == [(b"A", b"1")]

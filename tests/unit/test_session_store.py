@@ -2,25 +2,31 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from fix import CLIENT, SECOND, T0, VENUE, frame, message
+from hypothesis import given, settings
+from hypothesis.strategies import integers
 
+from capture.errors import StoreBusy
 from capture.session import events
 from capture.session.session import Role, Session, SessionSettings
 from capture.session.store import RecentFrames, restamped
-from capture.session_store import FileStore
+from capture.session_store import FileStore, store_path
 from capture.wire.message import Message, parse
 from capture.wire.values import timestamp_text
 
-NAME = "CLIENT>KRAKEN-MD 20260301"
+NAME = "CLIENT@KRAKEN-MD"
 
 
 def session_on(store: FileStore) -> Session:
     """An initiator that goes on with its numbers and sends everything again when asked."""
-    settings = SessionSettings(Role.INITIATOR, CLIENT.encode(), VENUE.encode(), reset=False, resent_types=None)
-    return Session(settings, store)
+    agreed = SessionSettings(Role.INITIATOR, CLIENT.encode(), VENUE.encode(), reset=False, resent_types=None)
+    return Session(agreed, store)
 
 
 def flush(session: Session) -> list[Message]:
@@ -71,44 +77,46 @@ def test_store_survives_a_restart(tmp_path: Path) -> None:
         assert list(again.read(1, 9)) == [(2, b"frame")]
 
 
-def test_every_torn_tail_is_tolerated(tmp_path: Path) -> None:
-    """Cut anywhere, the store is what it was after its last whole record."""
+def test_no_torn_end_is_believed(tmp_path: Path) -> None:
+    """Cut anywhere within its last record, a store begins anew: a number in what is gone may have been used."""
     path = tmp_path / "s"
     with FileStore(path, NAME) as store:
-        store.put(1, b"one")
+        store.begin(0, b"one")
         whole = path.stat().st_size
         store.put(2, b"two")
     data = path.read_bytes()
-    for length in range(whole, len(data)):
+    for length in range(whole + 1, len(data)):
         path.write_bytes(data[:length])
         with FileStore(path, NAME) as torn:
-            assert (torn.next_out, torn.lost) == (2, "")
-            torn.put(2, b"anew")
-        with FileStore(path, NAME) as mended:
-            assert list(mended.read(1, 9)) == [(1, b"one"), (2, b"anew")]
+            assert "torn" in torn.lost
+            assert (torn.next_out, torn.expected) == (1, 1)
 
 
-def test_damage_in_the_middle_is_not_believed(tmp_path: Path) -> None:
-    """A wrong record before a good one is no torn tail: the store begins anew, and says why."""
-    path = tmp_path / "s"
-    with FileStore(path, NAME) as store:
-        size = path.stat().st_size
-        store.put(1, b"one")
-        store.put(2, b"two")
-    data = bytearray(path.read_bytes())
-    data[size + 10] ^= 1
-    path.write_bytes(data)
+@settings(deadline=None)
+@given(place=integers(0, 10**6), bit=integers(0, 7))
+def test_no_flipped_bit_is_believed(place: int, bit: int) -> None:
+    """Wherever a bit is flipped, in a length as in a frame, the store begins anew, and says so."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "s"
+        with FileStore(path, NAME) as store:
+            store.begin(0, None)
+            store.handled(2)
+            store.put(2, b"two")
+            store.put(3, None)
+        data = bytearray(path.read_bytes())
+        data[place % len(data)] ^= 1 << bit
+        path.write_bytes(data)
 
-    with FileStore(path, NAME) as damaged:
-        assert "damaged" in damaged.lost
-        assert damaged.next_out == 1
+        with FileStore(path, NAME) as damaged:
+            assert damaged.lost
+            assert (damaged.next_out, damaged.expected, list(damaged.read(1, 9))) == (1, 1, [])
 
 
-def test_store_of_another_day_is_not_believed(tmp_path: Path) -> None:
+def test_store_of_another_session_is_not_believed(tmp_path: Path) -> None:
     """A session of another name begins anew, with a Logon that says so."""
     with FileStore(tmp_path / "s", NAME) as store:
         store.put(8, None)
-    with FileStore(tmp_path / "s", "CLIENT>KRAKEN-MD 20260302") as other:
+    with FileStore(tmp_path / "s", "CLIENT@SOMEBODY") as other:
         session = session_on(other)
         session.opened(0)
 
@@ -117,18 +125,61 @@ def test_store_of_another_day_is_not_believed(tmp_path: Path) -> None:
         assert flush(session)[0].get(141) == b"Y"
 
 
+def test_store_that_was_begun_and_never_used_is_new(tmp_path: Path) -> None:
+    """A process may die before its first number; the next one begins as the first did."""
+    for _ in range(2):
+        with FileStore(tmp_path / "s", NAME) as store:
+            assert "new" in store.lost
+
+
+def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
+    """While one holds a store nobody else does; the lock ends with the process, however it ends."""
+    path = tmp_path / "s"
+    script = f"""
+import sys
+from pathlib import Path
+from capture.session_store import FileStore
+FileStore(Path({str(path)!r}), {NAME!r})
+print("held", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(StoreBusy, match="another process holds this session") as refused:
+            FileStore(path, NAME)
+        holder.kill()
+        holder.wait(timeout=10)
+
+    assert refused.value.exit_code == 75
+    with FileStore(path, NAME) as store:
+        assert store.next_out == 1
+
+
+def test_store_path_is_a_file_of_its_folder_whatever_the_names(tmp_path: Path) -> None:
+    """CompIDs may hold any character, and two pairs never share a file."""
+    pairs = [(b"A", b"B@C"), (b"A@B", b"C"), (b"../A", b"B"), (b"\xff/", b".."), (b"CLIENT", b"KRAKEN-MD")]
+
+    paths = [store_path(tmp_path, ours, theirs) for ours, theirs in pairs]
+
+    assert len(set(paths)) == len(pairs)
+    assert {it.parent for it in paths} == {tmp_path}
+    assert paths[-1].name == "CLIENT@KRAKEN-MD.session"
+
+
 def test_file_is_bounded(tmp_path: Path) -> None:
     """Past its limit the file is written anew with what is still kept."""
     path = tmp_path / "s"
     with FileStore(path, NAME, frames_limit=4, file_limit=2000) as store:
-        for number in range(1, 500):
+        store.begin(20_513, None)
+        for number in range(2, 500):
             store.put(number, b"x" * 50)
         store.put(500, None)
         store.handled(77)
 
     assert path.stat().st_size < 3000
     with FileStore(path, NAME, frames_limit=4) as again:
-        assert (again.next_out, again.expected) == (501, 77)
+        assert (again.next_out, again.expected, again.day, again.lost) == (501, 77, 20_513, "")
         assert [number for number, _ in again.read(1, 999)] == [496, 497, 498, 499]
 
 
@@ -140,17 +191,16 @@ def test_full_disk_stops_a_message_before_it_goes_out(tmp_path: Path, monkeypatc
         flush(session)
         session.receive(message("35=A 98=0 108=60 141=Y"), T0, 0)
         session.send(b"D", ((11, b"1"),))
-        data = session.next_frame(T0)
-        assert data is not None
+        session.take_events()
 
         def full(_file: int, _data: bytes, _at: int) -> int:
             raise OSError(errno.ENOSPC, "no space")
 
         with monkeypatch.context() as patched:
             patched.setattr(os, "pwrite", full)
-            with pytest.raises(OSError, match="no space"):
-                session.sent(parse(data), 0)
+            assert session.next_frame(T0) is None
 
+        assert session.take_events() == [events.StoreFailed("no space", "35=D 34=2")]
         assert [it.msg_seq_num for it in session.receive(message("35=X", seq=2), T0, 0)] == [2]
         session.send(b"D", ((11, b"2"),))
         assert flush(session)[0].integer(34) == 2
