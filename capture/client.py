@@ -26,8 +26,13 @@ from capture.session import events
 from capture.session.states import ESTABLISHED
 from capture.sinks import Connection, Journal
 from capture.subscriber import Subscriber
+from capture.wire.values import SECOND_NS
 
 READ_BYTES: Final = 256 * 1024
+LAGGING_READ_BYTES: Final = (
+    READ_BYTES // 2
+)  # Reads of this size and more, one after the other: more is there than taken.
+LAG_TOLD_NS: Final = SECOND_NS  # A shorter lag is a burst, and nobody's concern.
 CLOSE_TIME_S: Final = 12.0  # A little more than the session's own limit for a Logout.
 TICK_S: Final = 0.1
 
@@ -93,6 +98,7 @@ class Client:
         self._logged_on = False  # On the present connection.
         self._refused: str | None = None  # On the present connection: Text(58) of the Logout that answered the Logon.
         self._reason = ""  # Why the last connection ended.
+        self._lagging_ns: int | None = None  # Since when reads have been large.
 
     async def run(self) -> None:
         """Stay connected until `stop`.
@@ -169,6 +175,7 @@ class Client:
         with _EndingOnFailure(self):
             for position, piece in self.journal.received(now.wall_ns, data):
                 self.feed.received(now.wall_ns, now.mono_ns, piece, position)
+            self._watch_lag(now, len(data))
             self._act(now)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -185,7 +192,25 @@ class Client:
             self.subscriber.handle(self.feed.take_findings(), now.wall_ns, now.mono_ns)
         log.info("disconnected: %s", reason)
 
+    def note(self, kind: str, text: str, *, since_ns: int | None = None) -> None:
+        """Write down what is in no byte of the stream, in the journal and for the feed."""
+        self._note(self._read_clock(), kind, text, since_ns)
+
     # Helpers.
+
+    def _note(self, now: Now, kind: str, text: str, since_ns: int | None) -> None:
+        self.journal.note(now.wall_ns, kind, {"text": text, "since_ns": since_ns})
+        self.feed.noted(now.wall_ns, kind, text, since_ns)
+
+    def _watch_lag(self, now: Now, size: int) -> None:
+        """Say how long the venue was ahead of us; the socket pushed back meanwhile, and nothing is lost."""
+        if size >= LAGGING_READ_BYTES:
+            self._lagging_ns = self._lagging_ns or now.wall_ns
+        elif self._lagging_ns is not None:
+            since_ns, self._lagging_ns = self._lagging_ns, None
+            if now.wall_ns - since_ns >= LAG_TOLD_NS:
+                seconds = (now.wall_ns - since_ns) / SECOND_NS
+                self._note(now, "reader lag", f"{seconds:.1f} s of reads that left more to read", since_ns)
 
     def _act(self, now: Now) -> None:
         """Decide upon what was found, send what is due, close where the session is over."""

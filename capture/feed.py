@@ -140,9 +140,9 @@ class Feed:
         self.rows.event(at_ns, Kind.DISCONNECT, text=reason)
         self.rows.session_id = ""
 
-    def noted(self, at_ns: int, kind: str, text: str) -> None:
+    def noted(self, at_ns: int, kind: str, text: str, since_ns: int | None = None) -> None:
         """Take note of what a recorder found outside the stream."""
-        self.rows.event(at_ns, Kind.NOTE, expected=kind, text=text)
+        self.rows.event(at_ns, Kind.NOTE, expected=kind, text=text, span=(since_ns or at_ns, at_ns))
 
     # What an owner takes.
 

@@ -53,7 +53,9 @@ def tell(feed: Feed, batcher: Batcher, record: Record) -> None:
         case RecordKind.NOTE:
             batcher.advance(at_ns)
             fields = record.fields or {}
-            feed.noted(at_ns, str(fields.get("kind")), str(fields.get("text") or ""))
+            since_ns = fields.get("since_ns")
+            told_since_ns = since_ns if isinstance(since_ns, int) else None
+            feed.noted(at_ns, str(fields.get("kind")), str(fields.get("text") or ""), told_since_ns)
     feed.take_findings()  # Nobody acts upon them: what was asked of the venue is in the journal.
 
 

@@ -188,7 +188,7 @@ class Recorder:
         endpoint = Endpoint(
             venue.host, venue.port, venue.server_name or venue.host, Path(venue.ca_file) if venue.ca_file else None
         )
-        self._batching = journal = _BatchingJournal(self.journal, self._batcher, self.backlog)
+        journal = _BatchingJournal(self.journal, self._batcher, self.backlog)
         self.client = Client(
             endpoint,
             self.feed,
@@ -236,12 +236,6 @@ class Recorder:
     def _put(self, batch: Batch) -> None:
         self.backlog.put(batch, self._batcher)
 
-    def note(self, kind: str, text: str) -> None:
-        """Write something down that is in no byte of the stream: in the journal and among the events."""
-        at_ns = self._read_clock().wall_ns
-        self._batching.note(at_ns, kind, {"text": text})
-        self.feed.noted(at_ns, kind, text)
-
     async def _watch(self, syncer: _Syncer, seconds: float | None, watch: Callable[[], None] | None) -> None:
         """Look after the threads, the time and whoever watches; whatever fails here ends the run, raised there."""
         loop = asyncio.get_running_loop()
@@ -253,7 +247,7 @@ class Recorder:
                 syncer.check()
                 self.writer.check()
                 while self.backlog.notes:
-                    self.note(*self.backlog.notes.popleft())
+                    self.client.note(*self.backlog.notes.popleft())
                 if watch is not None:
                     watch()
             self.stop()
