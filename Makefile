@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := .venv-peers
+WHEEL_PYTHONS ?= python3.11 python3.12 python3.13
 
 # Held for the package itself and for what builds it.
 export PIP_CONSTRAINT       := $(CURDIR)/constraints.txt
@@ -12,7 +13,7 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo test test-uncompiled test-peers soak lint bench clean
+.PHONY: help setup kernels demo test test-uncompiled test-peers soak lint bench wheels test-wheels clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +61,22 @@ lint: $(READY)  ## Check style, types and layers.
 
 bench: $(READY) kernels  ## Measure decoding and the whole way, as ratios in one run.
 	$(BIN)/python benchmarks/run.py
+
+# From the sdist, so that it is seen to hold what a build needs, and a wheel holds nothing of this working tree.
+# auditwheel gives each the tag of the oldest C library whose symbols suffice.
+wheels: $(READY)  ## Build a wheel for each of WHEEL_PYTHONS into dist; needs a C compiler and their headers.
+	@rm -rf dist build/wheels
+	$(BIN)/python -m hatchling build -t sdist -d dist
+	@for python in $(WHEEL_PYTHONS); do \
+	  path=$$(command -v $$python) || { echo "$$python: not found; name others: make WHEEL_PYTHONS=..." >&2; exit 1; }; \
+	  FIXTAPE_REQUIRE_KERNELS=1 $(BIN)/python -m pip --python "$$path" wheel --quiet --no-deps \
+	    --wheel-dir build/wheels dist/fixtape-*.tar.gz || exit 1; \
+	done
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheels/*.whl
+	@ls dist
+
+test-wheels: $(READY)  ## Install each of those wheels where no compiler is, and see that its kernels are compiled.
+	FIXTAPE_WHEEL_PYTHONS="$(WHEEL_PYTHONS)" $(BIN)/python -m pytest tests/wheels -m wheels
 
 clean:  ## Remove what the targets made.
 	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
