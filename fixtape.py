@@ -40,6 +40,7 @@ COMMANDS: Final = {
         "Print the book of a symbol as it stood at a moment, and what it rests on.",
     ),
     "sql": ("queries.cli", "sql_command", "Print the answer to one SELECT over the tape."),
+    "doctor": ("capture.doctor", "doctor", "Say what is installed, and whether it works."),
 }
 
 

@@ -106,6 +106,7 @@ def record(config: Path | None, seconds: float | None, **options: Any) -> None:
       fixtape record --config config.toml --symbol '*/USD:100' --symbol BTC/USD:1000 --symbol '!DOGE/*'
     """
     settings = effective(config, options)
+    from capture import kernels
     from capture.client import run
     from storage.recorder import Recorder
     from storage.status import StatusPrinter
@@ -117,6 +118,8 @@ def record(config: Path | None, seconds: float | None, **options: Any) -> None:
 
     with Recorder(settings, software(), on_failure=failed) as recorder:
         printers.append(StatusPrinter(recorder))
+        if (slow := kernels.warning(kernels.status())) is not None:
+            printers[0].say(slow)
         summaries: list[Summary] = []
         run(_record(recorder, seconds, printers[0], summaries))
     _print_summary(summaries[0], settings)

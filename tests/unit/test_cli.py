@@ -1,12 +1,17 @@
 """The command line: quick help, a worked example for each command, nothing heavy imported for it."""
 
+import socket
 import subprocess
 import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import fixtape
+from capture import kernels
+from capture.kernels import Kernel
+from storage.cli import record
 
 HEAVY = {"pyarrow", "duckdb", "deltalake", "uvloop", "rich", "simplefix", "msgspec"}
 
@@ -75,3 +80,19 @@ def test_an_unknown_command_is_misuse():
 
     assert done.returncode == 2
     assert "No such command 'nonsense'" in done.stderr
+
+
+def test_a_recorder_says_once_that_kernels_run_uncompiled(monkeypatch, tmp_path):
+    """A person who records at a tenth of the speed learns why from the first lines."""
+    slow = Kernel("capture.clock", compiled=False, why="a reason", source_ok=None)
+    monkeypatch.setattr(kernels, "status", lambda: [slow])
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        venue = ["--host", "127.0.0.1", "--port", str(closed.getsockname()[1]), "--sender", "C", "--symbol", "ETH/USD"]
+
+        done = CliRunner().invoke(record, [*venue, "--root", str(tmp_path / "tape")])
+
+    warnings = [line for line in done.stderr.splitlines() if "uncompiled" in line]
+    assert len(warnings) == 1
+    assert warnings[0].endswith("kernels run uncompiled, many times slower: capture.clock (a reason)")
+    assert done.exit_code == 69

@@ -1,0 +1,1 @@
+from capture.wire.sums cimport Sum

@@ -1,0 +1,3 @@
+cdef class Sum:
+    cdef int total
+    cpdef int add(self, int byte)
