@@ -102,7 +102,7 @@ def _sorted(rows: pa.Table) -> pa.Table:
     by = [("symbol", "ascending", "at_end")]
     if not pc.all(pc.less_equal(receive_ns[:-1], receive_ns[1:]), min_count=0).as_py():
         by.append(("receive_ns", "ascending", "at_end"))  # Left out where it holds: a few codes alone sort by counting.
-    return rows.take(pc.sort_indices(keys, sort_keys=by))
+    return pc.take(rows, pc.sort_indices(keys, sort_keys=by), boundscheck=False)
 
 
 def _only_used_values(rows: pa.Table) -> pa.Table:
@@ -117,7 +117,9 @@ def _only_used_values(rows: pa.Table) -> pa.Table:
 def _compacted(column: pa.ChunkedArray) -> pa.Array:
     chunk = column.combine_chunks()
     values = chunk.dictionary.to_pylist()
-    used = [code for code in pc.unique(chunk.indices).to_pylist() if code is not None]
+    # Names come in runs, and only the heads of these are looked at one by one.
+    heads = pc.run_end_encode(chunk.indices).values
+    used = [code for code in pc.unique(heads).to_pylist() if code is not None]
     used.sort(key=values.__getitem__)
     new_codes = dict(zip(used, range(len(used)), strict=True))
     recoded = pc.take(pa.array([new_codes.get(code) for code in range(len(values))], pa.int32()), chunk.indices)

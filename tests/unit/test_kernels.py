@@ -5,6 +5,8 @@ import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from capture.book import kernel as book_kernel
 from capture.book.book import BookState
@@ -15,6 +17,8 @@ from capture.columns import NULL, Action, Flag, Proof, Verdict
 from capture.market import decoder
 from capture.market import kernel as market_kernel
 from capture.wire import values
+from capture.wire.kernel import holds_credential
+from storage.journal.mask import MASKED_TAGS
 
 SOURCES = Path(__file__).parents[2] / "capture"
 
@@ -79,3 +83,16 @@ def test_checksum_is_that_of_zlib(count: int, number: int) -> None:
 
     best = [*book.offers.best(10), *book.bids.best(10)]
     assert book.crc32() == zlib.crc32("".join(f"{price}{size}" for price, size in best).encode())
+
+
+@given(
+    parts=st.lists(
+        st.sampled_from([b"\x01", b"553=", b"554=", b"96=", b"5", b"53=", b"9", b"=", b"55=BTC/USD\x01" * 600])
+    )
+)
+def test_credentials_are_found_wherever_they_begin(parts: list[bytes]) -> None:
+    """The kernel finds what a search for the masked tags finds, at any place and cut anywhere."""
+    data = b"".join(parts)
+    marks = [b"\x01%d=" % tag for tag in MASKED_TAGS]
+
+    assert holds_credential(data) is any(mark in data for mark in marks)
