@@ -23,7 +23,12 @@ from types import ModuleType
 from typing import Final, Self
 
 # The only list of them; the build, the tests and `fixtape doctor` read it here.
-KERNELS: Final[tuple[str, ...]] = ("capture.book.kernel", "capture.market.kernel", "capture.wire.kernel")
+KERNELS: Final[tuple[str, ...]] = (
+    "capture.book.levels",
+    "capture.book.kernel",
+    "capture.market.kernel",
+    "capture.wire.kernel",
+)
 
 UNCOMPILED: Final = "FIXTAPE_UNCOMPILED"  # Environment: run every kernel as Python.
 SUFFIX: Final = importlib.machinery.EXTENSION_SUFFIXES[0]  # Names the Python and the platform.

@@ -5,7 +5,7 @@ Source: design section 5; the layouts of `columns`.
 """
 
 from capture.book.book import Applied, Book
-from capture.book.kernel import BookSide
+from capture.book.levels import BookSide
 from capture.columns import NO_NAME, NO_SIDE, NULL, Action, Columns, Flag, Proof, Verdict
 from capture.findings import Kind
 from capture.market.decoder import TRADE, Decoded

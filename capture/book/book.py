@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from capture.book.checksum import CHECKSUM_LEVELS, book_checksum
 from capture.book.invariants import Invariant, Violation
-from capture.book.kernel import BookCore, BookSide, PriceLevel
+from capture.book.levels import BookCore, BookSide, PriceLevel
 from capture.columns import Action, Side, Verdict
 from capture.market.decoder import TRADE, UPDATE_CHANGE, UPDATE_DELETE, UPDATE_NEW, Decoded, Entry
 from capture.market.instruments import Instrument

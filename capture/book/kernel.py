@@ -1,25 +1,21 @@
 # cython: language_level=3, annotation_typing=False
-"""The fast lane's second half: decoded messages to books, checksums and rows. Also the levels that both lanes keep.
+"""The fast lane's second half: decoded messages to books, checksums and rows.
 
 Layer: book, beside `book`, whose results it must give wherever it gives any. No I/O, no clock. Plain Python that Cython
-compiles; it allocates nothing for a message.
+compiles, by the types in the .pxd beside it; it allocates nothing for a message.
 Source: design sections 3 and 6; venue reference 4.8 and 5.
 Left to others: decoding (`market.kernel`); what a message means for its subscription (`feed`); books that are not live,
 which go by the slow lane (`book.book`).
 """
 
 from array import array
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import cython
 
-KEPT_VIOLATIONS: Final = 8
+from capture.book.levels import BookCore, BookSide
 
-# States of a book; `book.BookState` names them.
-AWAITING_SNAPSHOT: Final = 0
-LIVE: Final = 1
-SUSPECT: Final = 2
+KEPT_VIOLATIONS: Final = 8
 
 # What a call stopped at.
 DONE: Final = 0
@@ -27,12 +23,10 @@ NOTABLE: Final = 1  # The message before has consequences: a snapshot, a mismatc
 REFUSED: Final = 2  # The next message is not this lane's: its book is not live.
 NO_ROOM: Final = 3  # No room in the columns for the next message.
 
-_MASK = cython.declare(cython.uint, 0xFFFFFFFF)
 _NULL = cython.declare(cython.longlong, -(2**63))
 _TOP = cython.declare(cython.int, 10)  # As `checksum.CHECKSUM_LEVELS`.
 _LIVE = cython.declare(cython.int, 1)
 _SUSPECT = cython.declare(cython.int, 2)
-_TEXT_BYTES = cython.declare(cython.int, 10 * 38)  # Ten levels of two int64 in digits.
 
 # Of `columns`: Action, Verdict, Proof and Flag. A test holds them equal.
 _SNAPSHOT = cython.declare(cython.int, 0)
@@ -56,419 +50,6 @@ _OFF_LOT = cython.declare(cython.int, 3)
 _CROSSED = cython.declare(cython.int, 4)
 
 
-def _crc_table() -> "array[int]":
-    """Return eight tables of 256: CRC32 of zlib, PNG and Ethernet, eight bytes at a time."""
-    table = array("I", bytes(4 * 8 * 256))
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = (value >> 1) ^ (0xEDB88320 if value & 1 else 0)
-        table[byte] = value
-    for place in range(256, 8 * 256):
-        before = table[place - 256]
-        table[place] = (before >> 8) ^ table[before & 0xFF]
-    return table
-
-
-_PAIRS = cython.declare(cython.uchar[::1], bytearray(b"".join(b"%02d" % pair for pair in range(100))))
-_CRC = cython.declare(cython.uint[::1], _crc_table())
-
-
-class PriceLevel(NamedTuple):
-    """One price level. Units: integers scaled by the instrument's precisions."""
-
-    price: int
-    size: int
-
-
-@cython.final
-@cython.cclass
-class BookSide:
-    """The levels of one side: two parallel arrays, keys ascending.
-
-    A bid's key is its price, an offer's its price negated, so that the best level is the last one on both sides:
-    changes happen near the top, and there an array is cheap to change.
-    """
-
-    count = cython.declare(cython.Py_ssize_t, visibility="readonly")
-    _sign = cython.declare(cython.longlong)
-    _capacity = cython.declare(cython.Py_ssize_t)
-    _keys = cython.declare(cython.longlong[::1])
-    _sizes = cython.declare(cython.longlong[::1])
-    _text = cython.declare(cython.uchar[::1])  # Of the best ten, as the checksum reads them.
-    _text_begin = cython.declare(cython.int)  # It ends with the buffer.
-    _changed = cython.declare(cython.bint)  # The best ten are not as `_text` says.
-
-    def __init__(self, side: int) -> None:
-        self._sign = -1 if side else 1
-        self.count = 0
-        self._capacity = 16
-        self._keys, self._sizes = array("q", bytes(8 * 16)), array("q", bytes(8 * 16))
-        self._text = bytearray(10 * 38)
-        self._text_begin = 10 * 38
-        self._changed = True
-
-    def __len__(self) -> int:
-        return self.count
-
-    def set(self, price: int, size: int) -> bool:
-        """Set the size of a level, making it where it is new; return whether it was held before."""
-        return bool(self._set(price, size))
-
-    def remove(self, price: int) -> bool:
-        """Remove a level; return whether it was held."""
-        return bool(self._remove(price))
-
-    def cut(self, depth: int) -> list[PriceLevel]:
-        """Drop the worst levels beyond a depth; return them, worst first."""
-        excess = max(self.count - depth, 0)
-        dropped = [PriceLevel(self._keys[index] * self._sign, self._sizes[index]) for index in range(excess)]
-        self._drop(excess)
-        return dropped
-
-    def clear(self) -> None:
-        """Forget every level."""
-        self.count = 0
-        self._changed = True
-
-    def best(self, count: int) -> list[PriceLevel]:
-        """Return up to `count` levels, best first."""
-        held = self.count
-        return [
-            PriceLevel(self._keys[index] * self._sign, self._sizes[index])
-            for index in range(held - 1, max(held - count, 0) - 1, -1)
-        ]
-
-    def levels(self) -> Iterator[PriceLevel]:
-        """Return every level, best first."""
-        return iter(self.best(self.count))
-
-    def worst_price(self) -> int | None:
-        """Return the price of the worst level held, or None."""
-        return self._keys[0] * self._sign if self.count else None
-
-    def best_price(self) -> int | None:
-        """Return the price of the best level held, or None."""
-        return self._keys[self.count - 1] * self._sign if self.count else None
-
-    def is_beyond_worst(self, price: int) -> bool:
-        """Return whether a price would stand behind every level held."""
-        return self.count == 0 or price * self._sign < self._keys[0]
-
-    def total(self) -> int:
-        """Return the sizes of the ten best levels together."""
-        return int(self._total())
-
-    @cython.locals(other="BookSide", index=cython.Py_ssize_t)
-    def take_over(self, other: "BookSide") -> None:
-        """Hold the levels that another side holds."""
-        self.count = 0
-        for index in range(other.count):
-            self._insert(index, other._keys[index], other._sizes[index])
-        self._changed = True
-
-    @cython.cfunc
-    @cython.locals(price=cython.longlong, size=cython.longlong, key=cython.longlong, index=cython.Py_ssize_t)
-    @cython.returns(cython.bint)
-    def _set(self, price: int, size: int) -> bool:
-        key = price * self._sign
-        index = self._find(key)
-        if index < self.count and self._keys[index] == key:
-            self._sizes[index] = size
-            if index >= self.count - _TOP:
-                self._changed = True
-            return True
-        self._insert(index, key, size)
-        return False
-
-    @cython.cfunc
-    @cython.locals(price=cython.longlong, key=cython.longlong, index=cython.Py_ssize_t, place=cython.Py_ssize_t)
-    @cython.returns(cython.bint)
-    def _remove(self, price: int) -> bool:
-        key = price * self._sign
-        index = self._find(key)
-        if index == self.count or self._keys[index] != key:
-            return False
-        if index >= self.count - _TOP:
-            self._changed = True
-        self.count -= 1
-        for place in range(index, self.count):
-            self._keys[place] = self._keys[place + 1]
-            self._sizes[place] = self._sizes[place + 1]
-        return True
-
-    @cython.cfunc
-    @cython.locals(
-        key=cython.longlong,
-        low=cython.Py_ssize_t,
-        high=cython.Py_ssize_t,
-        middle=cython.Py_ssize_t,
-        step=cython.Py_ssize_t,
-    )
-    @cython.returns(cython.Py_ssize_t)
-    def _find(self, key: int) -> int:
-        """Return where a key stands or would: looked for from the best level on, in strides that double."""
-        high = self.count
-        step = 1
-        low = high - 1
-        while low >= 0 and self._keys[low] >= key:
-            high = low
-            low -= step
-            step += step
-        low = low + 1 if low >= 0 else 0
-        while low < high:
-            middle = (low + high) >> 1
-            if self._keys[middle] < key:
-                low = middle + 1
-            else:
-                high = middle
-        return low
-
-    @cython.cfunc
-    @cython.locals(index=cython.Py_ssize_t, key=cython.longlong, size=cython.longlong, place=cython.Py_ssize_t)
-    @cython.returns(cython.int)
-    def _insert(self, index: int, key: int, size: int) -> int:
-        if self.count == self._capacity:
-            self._grow()
-        place = self.count
-        while place > index:
-            self._keys[place] = self._keys[place - 1]
-            self._sizes[place] = self._sizes[place - 1]
-            place -= 1
-        self._keys[index], self._sizes[index] = key, size
-        self.count += 1
-        if index >= self.count - _TOP:
-            self._changed = True
-        return 0
-
-    def _grow(self) -> None:
-        """Make room for half as many levels more: a book at its depth rarely needs more than one above it."""
-        self._capacity += self._capacity // 2
-        keys, sizes = array("q", bytes(8 * self._capacity)), array("q", bytes(8 * self._capacity))
-        for index in range(self.count):
-            keys[index], sizes[index] = self._keys[index], self._sizes[index]
-        self._keys, self._sizes = keys, sizes
-
-    @cython.cfunc
-    @cython.locals(excess=cython.Py_ssize_t, place=cython.Py_ssize_t)
-    @cython.returns(cython.void)
-    @cython.exceptval(check=False)
-    def _drop(self, excess: int) -> None:
-        """Drop so many of the worst levels."""
-        if excess <= 0:
-            return
-        self.count -= excess
-        for place in range(self.count):
-            self._keys[place] = self._keys[place + excess]
-            self._sizes[place] = self._sizes[place + excess]
-        if self.count < _TOP:
-            self._changed = True
-
-    @cython.cfunc
-    @cython.locals(index=cython.Py_ssize_t, lowest=cython.Py_ssize_t, total=cython.longlong)
-    @cython.returns(cython.longlong)
-    def _total(self) -> int:
-        total = 0
-        lowest = self.count - _TOP if self.count > _TOP else 0
-        for index in range(lowest, self.count):
-            total += self._sizes[index]
-        return total
-
-    @cython.cfunc
-    @cython.locals(
-        index=cython.Py_ssize_t,
-        begin=cython.int,
-        number=cython.ulonglong,
-        rest=cython.ulonglong,
-        pair=cython.int,
-        half=cython.int,
-    )
-    @cython.returns(cython.void)
-    @cython.exceptval(check=False)
-    def _write_text(self) -> None:
-        """Write price and size of the best ten levels in digits, best first: from the end on, two digits at a time."""
-        begin = _TEXT_BYTES
-        index = self.count - _TOP if self.count > _TOP else 0
-        while index < self.count:
-            for half in range(2):
-                number = self._keys[index] * self._sign if half else self._sizes[index]
-                while number >= 100:
-                    rest = number // 100
-                    pair = number - 100 * rest
-                    begin -= 2
-                    self._text[begin] = _PAIRS[2 * pair]
-                    self._text[begin + 1] = _PAIRS[2 * pair + 1]
-                    number = rest
-                pair = number
-                begin -= 1
-                self._text[begin] = _PAIRS[2 * pair + 1]
-                if pair >= 10:
-                    begin -= 1
-                    self._text[begin] = _PAIRS[2 * pair]
-            index += 1
-        self._text_begin = begin
-        self._changed = False
-
-
-@cython.cfunc
-@cython.locals(
-    crc=cython.uint,
-    data=cython.uchar[::1],
-    at=cython.int,
-    size=cython.int,
-    low=cython.uint,
-    high=cython.uint,
-)
-@cython.returns(cython.uint)
-def _crc32(crc: int, data: Any, at: int, size: int) -> int:
-    """Return the state of a CRC32 after the bytes from `at` to `size`, without the final complement."""
-    while at + 8 <= size:
-        low = crc ^ (
-            data[at]
-            | cython.cast(cython.uint, data[at + 1]) << 8
-            | cython.cast(cython.uint, data[at + 2]) << 16
-            | cython.cast(cython.uint, data[at + 3]) << 24
-        )
-        high = (
-            data[at + 4]
-            | cython.cast(cython.uint, data[at + 5]) << 8
-            | cython.cast(cython.uint, data[at + 6]) << 16
-            | cython.cast(cython.uint, data[at + 7]) << 24
-        )
-        crc = (
-            _CRC[1792 + (low & 255)]
-            ^ _CRC[1536 + (low >> 8 & 255)]
-            ^ _CRC[1280 + (low >> 16 & 255)]
-            ^ _CRC[1024 + (low >> 24)]
-            ^ _CRC[768 + (high & 255)]
-            ^ _CRC[512 + (high >> 8 & 255)]
-            ^ _CRC[256 + (high >> 16 & 255)]
-            ^ _CRC[high >> 24]
-        )
-        at += 8
-    while at < size:
-        crc = crc >> 8 ^ _CRC[(crc ^ data[at]) & 255]
-        at += 1
-    return crc
-
-
-@cython.cclass
-class BookCore:
-    """What both lanes know of one book.
-
-    depth: levels kept a side. A book of fewer than ten levels a side by subscription cannot be verified.
-    state: AWAITING_SNAPSHOT, LIVE or SUSPECT. proven: the last checksum due agreed, and nothing came after it that
-    could not be checked. good_ns: receive time at which the book was last good. tick, lot: steps of price and size, 0
-    for none. symbol_code: of the columns in use. rows: since the last key frame. last_ns, last_ms, last_seq: receive
-    time, SendingTime(52) and MsgSeqNum(34) of the last message applied. proof: its witnesses.
-    """
-
-    bids = cython.declare(BookSide, visibility="public")
-    offers = cython.declare(BookSide, visibility="public")
-    depth = cython.declare(cython.longlong, visibility="public")
-    live = cython.declare(cython.int, visibility="public")
-    proven = cython.declare(cython.bint, visibility="public")
-    good_ns = cython.declare(cython.longlong, visibility="public")
-    tick = cython.declare(cython.longlong, visibility="public")
-    lot = cython.declare(cython.longlong, visibility="public")
-    price_scale = cython.declare(cython.int, visibility="public")
-    size_scale = cython.declare(cython.int, visibility="public")
-    symbol_code = cython.declare(cython.int, visibility="public")
-    rows = cython.declare(cython.longlong, visibility="public")
-    last_ns = cython.declare(cython.longlong, visibility="public")
-    last_ms = cython.declare(cython.longlong, visibility="public")
-    last_seq = cython.declare(cython.longlong, visibility="public")
-    proof = cython.declare(cython.int, visibility="public")
-
-    # The top of book as last told, and the checksum's state after the offers.
-    _bid_price = cython.declare(cython.longlong)
-    _bid_size = cython.declare(cython.longlong)
-    _offer_price = cython.declare(cython.longlong)
-    _offer_size = cython.declare(cython.longlong)
-    _offers_crc = cython.declare(cython.uint)
-    _crc = cython.declare(cython.uint)
-
-    def __init__(self, depth: int) -> None:
-        self.bids, self.offers = BookSide(0), BookSide(1)
-        self.depth = depth
-        self.live = AWAITING_SNAPSHOT
-        self.proven = False
-        self.good_ns = _NULL
-        self.tick = self.lot = 0
-        self.price_scale = self.size_scale = 0
-        self.symbol_code = -1
-        self.rows = 0
-        self.last_ns = self.last_ms = self.last_seq = 0
-        self.proof = 0
-        self._bid_price = self._bid_size = self._offer_price = self._offer_size = _NULL
-        self._offers_crc = self._crc = 0
-
-    def crc32(self) -> int:
-        """Return the CRC32 of the best ten levels of each side."""
-        return int(self._checksum())
-
-    @cython.locals(other="BookCore")
-    def take_over(self, other: "BookCore") -> None:
-        """Be in the state that another book is in; depth, precisions and steps are one's own."""
-        self.bids.take_over(other.bids)
-        self.offers.take_over(other.offers)
-        self.live, self.proven, self.proof, self.rows = other.live, other.proven, other.proof, other.rows
-        self.good_ns, self.last_ns, self.last_ms, self.last_seq = (
-            other.good_ns,
-            other.last_ns,
-            other.last_ms,
-            other.last_seq,
-        )
-        self._bid_price, self._bid_size = other._bid_price, other._bid_size
-        self._offer_price, self._offer_size = other._offer_price, other._offer_size
-
-    def moved(self) -> bool:
-        """Return whether the top of book is another than when this was last asked."""
-        return bool(self._moved())
-
-    @cython.final
-    @cython.cfunc
-    @cython.returns(cython.uint)
-    def _checksum(self) -> int:
-        """Return the CRC32, written anew only where the best ten levels of a side changed."""
-        if self.offers._changed:
-            self.offers._write_text()
-            self._offers_crc = _crc32(_MASK, self.offers._text, self.offers._text_begin, _TEXT_BYTES)
-            if self.bids._changed:
-                self.bids._write_text()
-        elif self.bids._changed:
-            self.bids._write_text()
-        else:
-            return self._crc
-        self._crc = _crc32(self._offers_crc, self.bids._text, self.bids._text_begin, _TEXT_BYTES) ^ _MASK
-        return self._crc
-
-    @cython.final
-    @cython.cfunc
-    @cython.locals(
-        bid_price=cython.longlong, bid_size=cython.longlong, offer_price=cython.longlong, offer_size=cython.longlong
-    )
-    @cython.returns(cython.bint)
-    def _moved(self) -> bool:
-        bid_price = bid_size = offer_price = offer_size = _NULL
-        if self.bids.count:
-            bid_price = self.bids._keys[self.bids.count - 1]
-            bid_size = self.bids._sizes[self.bids.count - 1]
-        if self.offers.count:
-            offer_price = -self.offers._keys[self.offers.count - 1]
-            offer_size = self.offers._sizes[self.offers.count - 1]
-        if (
-            bid_price == self._bid_price
-            and bid_size == self._bid_size
-            and offer_price == self._offer_price
-            and offer_size == self._offer_size
-        ):
-            return False
-        self._bid_price, self._bid_size = bid_price, bid_size
-        self._offer_price, self._offer_size = offer_price, offer_size
-        return True
-
-
 @cython.final
 @cython.cclass
 class BookKernel:
@@ -477,125 +58,6 @@ class BookKernel:
     Tell it the `books` by the index of their subscription, and `bind` it to the columns; then `apply` what was decoded.
     The counters are of one call of `apply`: messages and entries applied, trades among them, and verdicts.
     """
-
-    stopped = cython.declare(cython.int, visibility="public")
-    entries = cython.declare(cython.longlong, visibility="public")
-    trades = cython.declare(cython.longlong, visibility="public")
-    verified = cython.declare(cython.longlong, visibility="public")
-    unverified = cython.declare(cython.longlong, visibility="public")
-
-    # Of the message before, where it is notable.
-    verdict = cython.declare(cython.int, visibility="public")
-    computed = cython.declare(cython.longlong, visibility="public")
-    violation_count = cython.declare(cython.int, visibility="public")
-    _violation = cython.declare(cython.int[::1])
-    _violation_first = cython.declare(cython.longlong[::1])
-    _violation_second = cython.declare(cython.longlong[::1])
-
-    _books = cython.declare(list)
-    _columns = cython.declare(object)
-    _bound = cython.declare(tuple)
-    _book = cython.declare(BookCore)  # Of the message at hand, as are the four that follow.
-    _row = cython.declare(cython.Py_ssize_t)
-    _first_entry = cython.declare(cython.int)
-    _end_entry = cython.declare(cython.int)
-    _violated = cython.declare(cython.bint)
-
-    # Where the frames stand in the journal: from which byte of the buffer on, in which segment, at which offset.
-    _place_begin = cython.declare(cython.longlong[::1])
-    _place_segment = cython.declare(cython.int[::1])
-    _place_offset = cython.declare(cython.longlong[::1])
-    _places = cython.declare(cython.int)
-
-    # As in `market.kernel.Staged`.
-    _begin = cython.declare(cython.int[::1])
-    _size = cython.declare(cython.int[::1])
-    _subscription = cython.declare(cython.int[::1])
-    _snapshot = cython.declare(cython.schar[::1])
-    _seq = cython.declare(cython.longlong[::1])
-    _sending_ms = cython.declare(cython.longlong[::1])
-    _checksum = cython.declare(cython.longlong[::1])
-    _entry_end = cython.declare(cython.int[::1])
-    _update = cython.declare(cython.schar[::1])
-    _entry_type = cython.declare(cython.schar[::1])
-    _price = cython.declare(cython.longlong[::1])
-    _entry_size = cython.declare(cython.longlong[::1])
-    _entry_ms = cython.declare(cython.longlong[::1])
-    _id_begin = cython.declare(cython.int[::1])
-    _id_size = cython.declare(cython.int[::1])
-    _order_type = cython.declare(cython.schar[::1])
-    _aggressor_side = cython.declare(cython.schar[::1])
-
-    # The columns, as in `columns.LAYOUTS`, and how far they are written.
-    _change_rows = cython.declare(cython.Py_ssize_t)
-    _trade_rows = cython.declare(cython.Py_ssize_t)
-    _quote_rows = cython.declare(cython.Py_ssize_t)
-    _message_rows = cython.declare(cython.Py_ssize_t)
-    _type_snapshot = cython.declare(cython.int)
-    _type_refresh = cython.declare(cython.int)
-    _change_receive_ns = cython.declare(cython.longlong[::1])
-    _change_sending_ms = cython.declare(cython.longlong[::1])
-    _change_session_id = cython.declare(cython.int[::1])
-    _change_msg_seq_num = cython.declare(cython.longlong[::1])
-    _change_symbol = cython.declare(cython.int[::1])
-    _change_proof = cython.declare(cython.schar[::1])
-    _change_flags = cython.declare(cython.short[::1])
-    _change_entry_index = cython.declare(cython.int[::1])
-    _change_side = cython.declare(cython.schar[::1])
-    _change_action = cython.declare(cython.schar[::1])
-    _change_price = cython.declare(cython.longlong[::1])
-    _change_size = cython.declare(cython.longlong[::1])
-    _change_price_scale = cython.declare(cython.schar[::1])
-    _change_size_scale = cython.declare(cython.schar[::1])
-    _change_entry_ms = cython.declare(cython.longlong[::1])
-    _change_remaining_size = cython.declare(cython.longlong[::1])
-    _trade_receive_ns = cython.declare(cython.longlong[::1])
-    _trade_sending_ms = cython.declare(cython.longlong[::1])
-    _trade_session_id = cython.declare(cython.int[::1])
-    _trade_msg_seq_num = cython.declare(cython.longlong[::1])
-    _trade_symbol = cython.declare(cython.int[::1])
-    _trade_proof = cython.declare(cython.schar[::1])
-    _trade_flags = cython.declare(cython.short[::1])
-    _trade_entry_index = cython.declare(cython.int[::1])
-    _trade_entry_id_end = cython.declare(cython.int[::1])
-    _trade_entry_id = cython.declare(cython.uchar[::1])
-    _trade_aggressor_side = cython.declare(cython.schar[::1])
-    _trade_order_type = cython.declare(cython.schar[::1])
-    _trade_price = cython.declare(cython.longlong[::1])
-    _trade_size = cython.declare(cython.longlong[::1])
-    _trade_price_scale = cython.declare(cython.schar[::1])
-    _trade_size_scale = cython.declare(cython.schar[::1])
-    _trade_entry_ms = cython.declare(cython.longlong[::1])
-    _quote_receive_ns = cython.declare(cython.longlong[::1])
-    _quote_sending_ms = cython.declare(cython.longlong[::1])
-    _quote_session_id = cython.declare(cython.int[::1])
-    _quote_msg_seq_num = cython.declare(cython.longlong[::1])
-    _quote_symbol = cython.declare(cython.int[::1])
-    _quote_proof = cython.declare(cython.schar[::1])
-    _quote_flags = cython.declare(cython.short[::1])
-    _quote_bid_price = cython.declare(cython.longlong[::1])
-    _quote_bid_size = cython.declare(cython.longlong[::1])
-    _quote_bid_total = cython.declare(cython.longlong[::1])
-    _quote_offer_price = cython.declare(cython.longlong[::1])
-    _quote_offer_size = cython.declare(cython.longlong[::1])
-    _quote_offer_total = cython.declare(cython.longlong[::1])
-    _quote_price_scale = cython.declare(cython.schar[::1])
-    _quote_size_scale = cython.declare(cython.schar[::1])
-    _message_receive_ns = cython.declare(cython.longlong[::1])
-    _message_sending_ms = cython.declare(cython.longlong[::1])
-    _message_session_id = cython.declare(cython.int[::1])
-    _message_msg_seq_num = cython.declare(cython.longlong[::1])
-    _message_symbol = cython.declare(cython.int[::1])
-    _message_proof = cython.declare(cython.schar[::1])
-    _message_flags = cython.declare(cython.short[::1])
-    _message_msg_type = cython.declare(cython.int[::1])
-    _message_bytes = cython.declare(cython.int[::1])
-    _message_entries = cython.declare(cython.int[::1])
-    _message_checksum_received = cython.declare(cython.longlong[::1])
-    _message_checksum_computed = cython.declare(cython.longlong[::1])
-    _message_verdict = cython.declare(cython.schar[::1])
-    _message_segment = cython.declare(cython.int[::1])
-    _message_segment_offset = cython.declare(cython.longlong[::1])
 
     def __init__(self, staged: Any) -> None:
         self._begin, self._size = staged.begin, staged.size
@@ -608,9 +70,9 @@ class BookKernel:
         self._violation = array("i", bytes(4 * KEPT_VIOLATIONS))
         self._violation_first = array("q", bytes(8 * KEPT_VIOLATIONS))
         self._violation_second = array("q", bytes(8 * KEPT_VIOLATIONS))
-        self._books = []
-        self._columns = None
-        self._bound = ()
+        self._books: list[Any] = []
+        self._columns: Any = None
+        self._bound: tuple[Any, ...] = ()
         self.stopped = DONE
 
     def books(self, books: list[Any]) -> None:
@@ -739,18 +201,7 @@ class BookKernel:
         columns.quotes.count, columns.messages.count = self._quote_rows, self._message_rows
         return int(index)
 
-    @cython.cfunc
     @cython.locals(
-        buffer=cython.uchar[::1],
-        first=cython.int,
-        count=cython.int,
-        at_ns=cython.longlong,
-        session_code=cython.int,
-        changes_room=cython.Py_ssize_t,
-        trades_room=cython.Py_ssize_t,
-        quotes_room=cython.Py_ssize_t,
-        messages_room=cython.Py_ssize_t,
-        text_room=cython.Py_ssize_t,
         index=cython.int,
         entries=cython.int,
         trades=cython.int,
@@ -766,7 +217,6 @@ class BookKernel:
         begin=cython.Py_ssize_t,
         moved=cython.bint,
     )
-    @cython.returns(cython.int)
     def _apply(
         self,
         buffer: Any,
@@ -889,9 +339,7 @@ class BookKernel:
         self.stopped = DONE
         return index
 
-    @cython.cfunc
     @cython.locals(entry=cython.int, bid=cython.longlong, offer=cython.longlong)
-    @cython.returns(cython.bint)
     def _in_order(self) -> bool:
         """Return whether a snapshot's levels come best first on each side, none twice and none empty."""
         bid = offer = -1
@@ -908,21 +356,9 @@ class BookKernel:
                 offer = self._price[entry]
         return True
 
-    @cython.cfunc
     @cython.locals(
-        buffer=cython.uchar[::1],
-        book=BookCore,
-        at_ns=cython.longlong,
-        session_code=cython.int,
-        index=cython.int,
-        text_room=cython.Py_ssize_t,
-        entry=cython.int,
-        row=cython.Py_ssize_t,
-        text=cython.Py_ssize_t,
-        place=cython.Py_ssize_t,
-        trades=cython.int,
+        entry=cython.int, row=cython.Py_ssize_t, text=cython.Py_ssize_t, place=cython.Py_ssize_t, trades=cython.int
     )
-    @cython.returns(cython.int)
     def _trades(self, buffer: Any, book: Any, at_ns: int, session_code: int, index: int, text_room: int) -> int:
         """Write the trades of a message; return how many there are, or -1 where their texts have no room."""
         trades = 0
@@ -957,9 +393,7 @@ class BookKernel:
             self._trade_rows = row
         return trades
 
-    @cython.cfunc
-    @cython.locals(book=BookCore, entry=cython.int, row=cython.Py_ssize_t, side=BookSide)
-    @cython.returns(cython.int)
+    @cython.locals(entry=cython.int, row=cython.Py_ssize_t, side=BookSide)
     def _load(self, book: Any) -> int:
         """Replace a book by a snapshot whose levels are in order; an empty one clears it."""
         book.bids.count = book.offers.count = 0
@@ -982,9 +416,7 @@ class BookKernel:
             self._change_rows = row + 1
         return 0
 
-    @cython.cfunc
     @cython.locals(
-        book=BookCore,
         entry=cython.int,
         side=BookSide,
         bids_full=cython.bint,
@@ -993,7 +425,6 @@ class BookKernel:
         price=cython.longlong,
         size=cython.longlong,
     )
-    @cython.returns(cython.int)
     def _refresh(self, book: Any) -> int:
         """Apply the book entries of a refresh in their order."""
         bids_full = book.bids.count >= book.depth
@@ -1026,10 +457,7 @@ class BookKernel:
                 self._change(entry, _NEW + self._update[entry], size, _NULL)
         return 0
 
-    @cython.cfunc
-    @cython.locals(book=BookCore, entry=cython.int, bid=cython.longlong, offer=cython.longlong)
-    @cython.returns(cython.void)
-    @cython.exceptval(check=False)
+    @cython.locals(entry=cython.int, bid=cython.longlong, offer=cython.longlong)
     def _finish(self, book: Any) -> None:
         """Cut both sides to the depth, and hold the message and the book against the invariants."""
         if book.bids.count > book.depth:
@@ -1048,17 +476,7 @@ class BookKernel:
             if bid >= offer:
                 self._violate(_CROSSED, bid, offer)
 
-    @cython.cfunc
-    @cython.locals(
-        book=BookCore,
-        side=BookSide,
-        kind=cython.int,
-        excess=cython.Py_ssize_t,
-        place=cython.Py_ssize_t,
-        row=cython.Py_ssize_t,
-    )
-    @cython.returns(cython.void)
-    @cython.exceptval(check=False)
+    @cython.locals(excess=cython.Py_ssize_t, place=cython.Py_ssize_t, row=cython.Py_ssize_t)
     def _cut(self, book: Any, side: Any, kind: int) -> None:
         """Drop the levels beyond the depth, worst first, each a row."""
         excess = side.count - book.depth
@@ -1075,17 +493,7 @@ class BookKernel:
         self._change_rows = row
         side._drop(excess)
 
-    @cython.cfunc
-    @cython.inline
-    @cython.locals(
-        entry=cython.int,
-        action=cython.int,
-        size=cython.longlong,
-        remaining_size=cython.longlong,
-        row=cython.Py_ssize_t,
-    )
-    @cython.returns(cython.void)
-    @cython.exceptval(check=False)
+    @cython.locals(row=cython.Py_ssize_t)
     def _change(self, entry: int, action: int, size: int, remaining_size: int) -> None:
         """Write what is an entry's own of its row."""
         row = self._change_rows
@@ -1098,18 +506,7 @@ class BookKernel:
         self._change_remaining_size[row] = remaining_size
         self._change_rows = row + 1
 
-    @cython.cfunc
-    @cython.locals(
-        book=BookCore,
-        at_ns=cython.longlong,
-        session_code=cython.int,
-        index=cython.int,
-        proof=cython.int,
-        flags=cython.int,
-        row=cython.Py_ssize_t,
-    )
-    @cython.returns(cython.void)
-    @cython.exceptval(check=False)
+    @cython.locals(row=cython.Py_ssize_t)
     def _quote(self, book: Any, at_ns: int, session_code: int, index: int, proof: int, flags: int) -> None:
         """Write the top of book."""
         row = self._quote_rows
@@ -1130,10 +527,6 @@ class BookKernel:
         self._quote_size_scale[row] = book.size_scale
         self._quote_rows = row + 1
 
-    @cython.cfunc
-    @cython.locals(invariant=cython.int, first=cython.longlong, second=cython.longlong)
-    @cython.returns(cython.void)
-    @cython.exceptval(check=False)
     def _violate(self, invariant: int, first: int, second: int) -> None:
         if self.violation_count < 8:
             self._violation[self.violation_count] = invariant

@@ -77,60 +77,6 @@ class MarketDecoder:
     stopped: what the last call stopped at. next_seq: MsgSeqNum(34) expected after what it decoded.
     """
 
-    stopped = cython.declare(cython.int, visibility="public")
-    next_seq = cython.declare(cython.longlong, visibility="public")
-    staged = cython.declare(object, visibility="public")
-
-    _begin = cython.declare(cython.int[::1])
-    _size = cython.declare(cython.int[::1])
-    _subscription = cython.declare(cython.int[::1])
-    _snapshot = cython.declare(cython.schar[::1])
-    _seq = cython.declare(cython.longlong[::1])
-    _sending_ms = cython.declare(cython.longlong[::1])
-    _checksum = cython.declare(cython.longlong[::1])
-    _entry_end = cython.declare(cython.int[::1])
-    _update = cython.declare(cython.schar[::1])
-    _entry_type = cython.declare(cython.schar[::1])
-    _price = cython.declare(cython.longlong[::1])
-    _entry_size = cython.declare(cython.longlong[::1])
-    _entry_ms = cython.declare(cython.longlong[::1])
-    _id_begin = cython.declare(cython.int[::1])
-    _id_size = cython.declare(cython.int[::1])
-    _order_type = cython.declare(cython.schar[::1])
-    _aggressor_side = cython.declare(cython.schar[::1])
-    _price_decimals = cython.declare(cython.schar[::1])
-    _size_decimals = cython.declare(cython.schar[::1])
-    _price_digits = cython.declare(cython.schar[::1])
-    _size_digits = cython.declare(cython.schar[::1])
-
-    _powers = cython.declare(cython.longlong[::1])
-    _template = cython.declare(cython.uchar[::1])
-    _sender = cython.declare(cython.uchar[::1])
-    _target = cython.declare(cython.uchar[::1])
-    _date = cython.declare(cython.uchar[::1])
-    _midnight_ms = cython.declare(cython.longlong)
-    _earliest_ms = cython.declare(cython.longlong)
-    _latest_ms = cython.declare(cython.longlong)
-
-    # Subscriptions: a table of hashes, and behind it the texts that must agree.
-    _slots = cython.declare(cython.int[::1])
-    _mask = cython.declare(cython.uint)
-    _count = cython.declare(cython.int)
-    _capacity = cython.declare(cython.int)
-    _registered = cython.declare(list)
-    _names = cython.declare(object)
-    _name = cython.declare(cython.uchar[::1])  # MDReqID(262) and Symbol(55), one after the other, of all.
-    _name_at = cython.declare(cython.int[::1])
-    _id_bytes = cython.declare(cython.int[::1])
-    _symbol_bytes = cython.declare(cython.int[::1])
-    _price_scale = cython.declare(cython.schar[::1])
-    _size_scale = cython.declare(cython.schar[::1])
-    _enabled = cython.declare(cython.schar[::1])
-
-    # What the fields of one frame came to.
-    _parsed = cython.declare(cython.longlong)
-    _decimals = cython.declare(cython.int)
-
     def __init__(self) -> None:
         staged = Staged()
         self.staged = staged
@@ -153,7 +99,7 @@ class MarketDecoder:
     def expect(self, sender: bytes, target: bytes) -> None:
         """Begin a connection: SenderCompID(49) and TargetCompID(56) of what is to come; no subscription is known."""
         self._sender, self._target = bytearray(sender), bytearray(target)
-        self._registered = []
+        self._registered: list[tuple[bytes, bytes]] = []
         self._room(_SUBSCRIPTIONS_MIN)
 
     def _room(self, subscriptions: int) -> None:
@@ -219,11 +165,7 @@ class MarketDecoder:
         """
         return self._decode(buffer, at, end)
 
-    @cython.cfunc
     @cython.locals(
-        buffer=cython.uchar[::1],
-        at=cython.Py_ssize_t,
-        end=cython.Py_ssize_t,
         count=cython.int,
         entries=cython.int,
         after=cython.int,
@@ -235,7 +177,6 @@ class MarketDecoder:
         byte=cython.int,
         seq=cython.longlong,
     )
-    @cython.returns(cython.int)
     def _decode(self, buffer: Any, at: int, end: int) -> int:
         count = 0
         entries = 0
@@ -306,15 +247,7 @@ class MarketDecoder:
         self.next_seq = seq
         return count
 
-    @cython.cfunc
     @cython.locals(
-        buffer=cython.uchar[::1],
-        at=cython.Py_ssize_t,
-        end=cython.Py_ssize_t,
-        incremental=cython.bint,
-        count=cython.int,
-        first=cython.int,
-        seq=cython.longlong,
         entry=cython.int,
         tag=cython.int,
         value=cython.Py_ssize_t,
@@ -333,7 +266,6 @@ class MarketDecoder:
         subscription=cython.int,
         byte=cython.int,
     )
-    @cython.returns(cython.int)
     def _fields(self, buffer: Any, at: int, end: int, incremental: bool, count: int, first: int, seq: int) -> int:
         """Read the fields of one frame; return where its entries end.
 
@@ -485,14 +417,8 @@ class MarketDecoder:
         self._checksum[count] = checksum
         return entry + 1
 
-    @cython.cfunc
     @cython.locals(
-        buffer=cython.uchar[::1],
-        subscription=cython.int,
-        first=cython.int,
-        end=cython.int,
         entry=cython.int,
-        sending_ms=cython.longlong,
         latest=cython.longlong,
         at_ms=cython.longlong,
         midnight=cython.longlong,
@@ -503,7 +429,6 @@ class MarketDecoder:
         more=cython.int,
         place=cython.Py_ssize_t,
     )
-    @cython.returns(cython.bint)
     def _finish(self, buffer: Any, subscription: int, first: int, end: int, sending_ms: int) -> bool:
         """Scale prices and sizes by the subscription's precisions, and date the entries' times."""
         price_scale, size_scale = self._price_scale[subscription], self._size_scale[subscription]
@@ -539,16 +464,7 @@ class MarketDecoder:
                         return False
         return True
 
-    @cython.cfunc
-    @cython.locals(
-        buffer=cython.uchar[::1],
-        at=cython.Py_ssize_t,
-        size=cython.Py_ssize_t,
-        end=cython.Py_ssize_t,
-        number=cython.longlong,
-        byte=cython.int,
-    )
-    @cython.returns(cython.bint)
+    @cython.locals(end=cython.Py_ssize_t, number=cython.longlong, byte=cython.int)
     def _integer(self, buffer: Any, at: int, size: int) -> bool:
         """Read an integer into `_parsed`; return whether it is one."""
         if size < 1 or size > _DIGITS_LIMIT:
@@ -564,18 +480,9 @@ class MarketDecoder:
         self._parsed = number
         return True
 
-    @cython.cfunc
     @cython.locals(
-        buffer=cython.uchar[::1],
-        at=cython.Py_ssize_t,
-        size=cython.Py_ssize_t,
-        end=cython.Py_ssize_t,
-        point=cython.Py_ssize_t,
-        number=cython.longlong,
-        digits=cython.int,
-        byte=cython.int,
+        end=cython.Py_ssize_t, point=cython.Py_ssize_t, number=cython.longlong, digits=cython.int, byte=cython.int
     )
-    @cython.returns(cython.int)
     def _decimal(self, buffer: Any, at: int, size: int) -> int:
         """Read digits, and a point and digits where there is one, into `_parsed` and `_decimals`.
 
@@ -603,18 +510,7 @@ class MarketDecoder:
         self._decimals = 0 if point < 0 else end - point - 1
         return digits
 
-    @cython.cfunc
-    @cython.locals(
-        buffer=cython.uchar[::1],
-        at=cython.Py_ssize_t,
-        size=cython.Py_ssize_t,
-        place=cython.int,
-        hours=cython.int,
-        minutes=cython.int,
-        seconds=cython.int,
-        millis=cython.int,
-    )
-    @cython.returns(cython.bint)
+    @cython.locals(place=cython.int, hours=cython.int, minutes=cython.int, seconds=cython.int, millis=cython.int)
     def _time_of_day(self, buffer: Any, at: int, size: int) -> bool:
         """Read HH:MM:SS or HH:MM:SS.sss into `_parsed` as ms since midnight; return whether it is one."""
         if size != 12 and size != 8:
@@ -639,11 +535,7 @@ class MarketDecoder:
         self._parsed = ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis
         return True
 
-    @cython.cfunc
-    @cython.locals(
-        buffer=cython.uchar[::1], at=cython.Py_ssize_t, size=cython.Py_ssize_t, place=cython.int, at_ms=cython.longlong
-    )
-    @cython.returns(cython.bint)
+    @cython.locals(place=cython.int, at_ms=cython.longlong)
     def _sending(self, buffer: Any, at: int, size: int) -> bool:
         """Read SendingTime(52) of today into `_parsed` as ms since the epoch; return whether it is one, and near."""
         if size != 21 and size != 17:
@@ -657,19 +549,7 @@ class MarketDecoder:
         self._parsed = at_ms
         return self._earliest_ms <= at_ms <= self._latest_ms
 
-    @cython.cfunc
-    @cython.locals(
-        buffer=cython.uchar[::1],
-        id_at=cython.Py_ssize_t,
-        id_size=cython.Py_ssize_t,
-        symbol_at=cython.Py_ssize_t,
-        symbol_size=cython.Py_ssize_t,
-        slot=cython.uint,
-        index=cython.int,
-        name_at=cython.Py_ssize_t,
-        place=cython.Py_ssize_t,
-    )
-    @cython.returns(cython.int)
+    @cython.locals(slot=cython.uint, index=cython.int, name_at=cython.Py_ssize_t, place=cython.Py_ssize_t)
     def _find(self, buffer: Any, id_at: int, id_size: int, symbol_at: int, symbol_size: int) -> int:
         """Return the index of the subscription with this MDReqID(262) and Symbol(55), or -1."""
         slot = _hash(buffer, id_at, id_size) & self._mask
@@ -692,9 +572,7 @@ class MarketDecoder:
             slot = (slot + 1) & self._mask
         return -1
 
-    @cython.cfunc
-    @cython.locals(index=cython.int, slot=cython.uint)
-    @cython.returns(cython.uint)
+    @cython.locals(slot=cython.uint)
     def _slot(self, index: int) -> int:
         """Return the slot that holds a subscription, or the free one where it would go."""
         slot = _hash(self._name, self._name_at[index], self._id_bytes[index]) & self._mask
@@ -703,15 +581,7 @@ class MarketDecoder:
         return slot
 
 
-@cython.cfunc
-@cython.locals(
-    buffer=cython.uchar[::1],
-    at=cython.Py_ssize_t,
-    size=cython.Py_ssize_t,
-    expected=cython.uchar[::1],
-    place=cython.Py_ssize_t,
-)
-@cython.returns(cython.bint)
+@cython.locals(place=cython.Py_ssize_t)
 def _same(buffer: Any, at: int, size: int, expected: Any) -> bool:
     if size != len(expected):
         return False
@@ -721,11 +591,7 @@ def _same(buffer: Any, at: int, size: int, expected: Any) -> bool:
     return True
 
 
-@cython.cfunc
-@cython.locals(
-    buffer=cython.uchar[::1], at=cython.Py_ssize_t, size=cython.Py_ssize_t, place=cython.Py_ssize_t, number=cython.uint
-)
-@cython.returns(cython.uint)
+@cython.locals(place=cython.Py_ssize_t, number=cython.uint)
 def _hash(buffer: Any, at: int, size: int) -> int:
     """Return FNV-1a of some bytes, folded: texts that differ in one digit only must not crowd."""
     number = _FNV_BASIS

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture.book import kernel as book_kernel
+from capture.book import levels
 from capture.book.book import BookState
 from capture.book.checksum import CHECKSUM_LEVELS
 from capture.book.invariants import VIOLATIONS_LIMIT, Invariant
-from capture.book.kernel import BookCore
+from capture.book.levels import BookCore
 from capture.columns import NULL, Action, Flag, Proof, Verdict
 from capture.market import decoder
 from capture.market import kernel as market_kernel
@@ -23,16 +24,16 @@ from storage.journal.mask import MASKED_TAGS
 SOURCES = Path(__file__).parents[2] / "capture"
 
 
-def declared(module: str) -> dict[str, int]:
+def declared(kernel: str) -> dict[str, int]:
     """The constants that a kernel declares, as its source writes them."""
-    text = (SOURCES / module / "kernel.py").read_text()
+    text = (SOURCES / f"{kernel}.py").read_text()
     found = re.findall(r"^(_[A-Z_0-9]+) = cython\.declare\([^,\[]+, (.+)\)", text, re.MULTILINE)
     return {name: eval(value) for name, value in found}  # noqa: S307 - numbers in a source of ours
 
 
 def test_book_kernel_counts_as_the_columns_do() -> None:
     """Actions, verdicts, witnesses, flags, invariants and states have one numbering."""
-    numbers = declared("book")
+    numbers = {**declared("book/levels"), **declared("book/kernel")}
 
     assert {name: numbers[f"_{name}"] for name in ("SNAPSHOT", "NEW", "DELETE", "EVICT", "CLEAR")} == {
         it.name: it.value for it in Action if it is not Action.CHANGE
@@ -53,16 +54,16 @@ def test_book_kernel_counts_as_the_columns_do() -> None:
     assert numbers["_TOP"] == CHECKSUM_LEVELS
     assert (numbers["_LIVE"], numbers["_SUSPECT"]) == (BookState.LIVE.value, BookState.SUSPECT.value)
     assert [it.value for it in BookState] == [
-        book_kernel.AWAITING_SNAPSHOT,
-        book_kernel.LIVE,
-        book_kernel.SUSPECT,
+        levels.AWAITING_SNAPSHOT,
+        levels.LIVE,
+        levels.SUSPECT,
     ]
     assert book_kernel.KEPT_VIOLATIONS >= VIOLATIONS_LIMIT
 
 
 def test_market_kernel_has_the_decoders_limits() -> None:
     """What the two lanes hold a message against is the same."""
-    numbers = declared("market")
+    numbers = declared("market/kernel")
 
     assert numbers["_AHEAD_MS"] == decoder.ENTRY_AHEAD_LIMIT_MS
     assert numbers["_DAY_MS"] == values.DAY_MS

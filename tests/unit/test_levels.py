@@ -2,7 +2,7 @@
 
 import pytest
 
-from capture.book.kernel import BookSide, PriceLevel
+from capture.book.levels import BookSide, PriceLevel
 from capture.columns import Side
 
 

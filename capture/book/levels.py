@@ -1,0 +1,366 @@
+# cython: language_level=3, annotation_typing=False
+"""The levels of a book, and the checksum over its top: what both lanes keep and change.
+
+Layer: book, lowest. Knows integers only; neither messages nor precisions. Plain Python that Cython compiles, by the
+types in the .pxd beside it.
+Source: design section 3; venue reference section 5. `checksum.book_checksum` says the same plainly, and is held equal.
+Left to others: what an entry does (`book`, `kernel`).
+"""
+
+from array import array
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import cython
+
+# States of a book; `book.BookState` names them.
+AWAITING_SNAPSHOT: Final = 0
+LIVE: Final = 1
+SUSPECT: Final = 2
+
+_MASK = cython.declare(cython.uint, 0xFFFFFFFF)
+_NULL = cython.declare(cython.longlong, -(2**63))
+_TOP = cython.declare(cython.int, 10)  # As `checksum.CHECKSUM_LEVELS`.
+_TEXT_BYTES = cython.declare(cython.int, 10 * 38)  # Ten levels of two int64 in digits.
+
+
+def _crc_table() -> "array[int]":
+    """Return eight tables of 256: CRC32 of zlib, PNG and Ethernet, eight bytes at a time."""
+    table = array("I", bytes(4 * 8 * 256))
+    for byte in range(256):
+        value = byte
+        for _ in range(8):
+            value = (value >> 1) ^ (0xEDB88320 if value & 1 else 0)
+        table[byte] = value
+    for place in range(256, 8 * 256):
+        before = table[place - 256]
+        table[place] = (before >> 8) ^ table[before & 0xFF]
+    return table
+
+
+_PAIRS = cython.declare(cython.uchar[::1], bytearray(b"".join(b"%02d" % pair for pair in range(100))))
+_CRC = cython.declare(cython.uint[::1], _crc_table())
+
+
+class PriceLevel(NamedTuple):
+    """One price level. Units: integers scaled by the instrument's precisions."""
+
+    price: int
+    size: int
+
+
+@cython.final
+@cython.cclass
+class BookSide:
+    """The levels of one side: two parallel arrays, keys ascending.
+
+    A bid's key is its price, an offer's its price negated, so that the best level is the last one on both sides:
+    changes happen near the top, and there an array is cheap to change.
+    """
+
+    def __init__(self, side: int) -> None:
+        self._sign = -1 if side else 1
+        self.count = 0
+        self._capacity = 16
+        self._keys, self._sizes = array("q", bytes(8 * 16)), array("q", bytes(8 * 16))
+        self._text = bytearray(10 * 38)
+        self._text_begin = 10 * 38
+        self._changed = True
+
+    def __len__(self) -> int:
+        return self.count
+
+    def set(self, price: int, size: int) -> bool:
+        """Set the size of a level, making it where it is new; return whether it was held before."""
+        return bool(self._set(price, size))
+
+    def remove(self, price: int) -> bool:
+        """Remove a level; return whether it was held."""
+        return bool(self._remove(price))
+
+    def cut(self, depth: int) -> list[PriceLevel]:
+        """Drop the worst levels beyond a depth; return them, worst first."""
+        excess = max(self.count - depth, 0)
+        dropped = [PriceLevel(self._keys[index] * self._sign, self._sizes[index]) for index in range(excess)]
+        self._drop(excess)
+        return dropped
+
+    def clear(self) -> None:
+        """Forget every level."""
+        self.count = 0
+        self._changed = True
+
+    def best(self, count: int) -> list[PriceLevel]:
+        """Return up to `count` levels, best first."""
+        held = self.count
+        return [
+            PriceLevel(self._keys[index] * self._sign, self._sizes[index])
+            for index in range(held - 1, max(held - count, 0) - 1, -1)
+        ]
+
+    def levels(self) -> Iterator[PriceLevel]:
+        """Return every level, best first."""
+        return iter(self.best(self.count))
+
+    def worst_price(self) -> int | None:
+        """Return the price of the worst level held, or None."""
+        return self._keys[0] * self._sign if self.count else None
+
+    def best_price(self) -> int | None:
+        """Return the price of the best level held, or None."""
+        return self._keys[self.count - 1] * self._sign if self.count else None
+
+    def is_beyond_worst(self, price: int) -> bool:
+        """Return whether a price would stand behind every level held."""
+        return self.count == 0 or price * self._sign < self._keys[0]
+
+    def total(self) -> int:
+        """Return the sizes of the ten best levels together."""
+        return int(self._total())
+
+    @cython.locals(other="BookSide", index=cython.Py_ssize_t)
+    def take_over(self, other: "BookSide") -> None:
+        """Hold the levels that another side holds."""
+        self.count = 0
+        for index in range(other.count):
+            self._insert(index, other._keys[index], other._sizes[index])
+        self._changed = True
+
+    @cython.locals(key=cython.longlong, index=cython.Py_ssize_t)
+    def _set(self, price: int, size: int) -> bool:
+        key = price * self._sign
+        index = self._find(key)
+        if index < self.count and self._keys[index] == key:
+            self._sizes[index] = size
+            if index >= self.count - _TOP:
+                self._changed = True
+            return True
+        self._insert(index, key, size)
+        return False
+
+    @cython.locals(key=cython.longlong, index=cython.Py_ssize_t, place=cython.Py_ssize_t)
+    def _remove(self, price: int) -> bool:
+        key = price * self._sign
+        index = self._find(key)
+        if index == self.count or self._keys[index] != key:
+            return False
+        if index >= self.count - _TOP:
+            self._changed = True
+        self.count -= 1
+        for place in range(index, self.count):
+            self._keys[place] = self._keys[place + 1]
+            self._sizes[place] = self._sizes[place + 1]
+        return True
+
+    @cython.locals(low=cython.Py_ssize_t, high=cython.Py_ssize_t, middle=cython.Py_ssize_t, step=cython.Py_ssize_t)
+    def _find(self, key: int) -> int:
+        """Return where a key stands or would: looked for from the best level on, in strides that double."""
+        high = self.count
+        step = 1
+        low = high - 1
+        while low >= 0 and self._keys[low] >= key:
+            high = low
+            low -= step
+            step += step
+        low = low + 1 if low >= 0 else 0
+        while low < high:
+            middle = (low + high) >> 1
+            if self._keys[middle] < key:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    @cython.locals(place=cython.Py_ssize_t)
+    def _insert(self, index: int, key: int, size: int) -> int:
+        if self.count == self._capacity:
+            self._grow()
+        place = self.count
+        while place > index:
+            self._keys[place] = self._keys[place - 1]
+            self._sizes[place] = self._sizes[place - 1]
+            place -= 1
+        self._keys[index], self._sizes[index] = key, size
+        self.count += 1
+        if index >= self.count - _TOP:
+            self._changed = True
+        return 0
+
+    def _grow(self) -> None:
+        """Make room for half as many levels more: a book at its depth rarely needs more than one above it."""
+        self._capacity += self._capacity // 2
+        keys, sizes = array("q", bytes(8 * self._capacity)), array("q", bytes(8 * self._capacity))
+        for index in range(self.count):
+            keys[index], sizes[index] = self._keys[index], self._sizes[index]
+        self._keys, self._sizes = keys, sizes
+
+    @cython.locals(place=cython.Py_ssize_t)
+    def _drop(self, excess: int) -> None:
+        """Drop so many of the worst levels."""
+        if excess <= 0:
+            return
+        self.count -= excess
+        for place in range(self.count):
+            self._keys[place] = self._keys[place + excess]
+            self._sizes[place] = self._sizes[place + excess]
+        if self.count < _TOP:
+            self._changed = True
+
+    @cython.locals(index=cython.Py_ssize_t, lowest=cython.Py_ssize_t, total=cython.longlong)
+    def _total(self) -> int:
+        total = 0
+        lowest = self.count - _TOP if self.count > _TOP else 0
+        for index in range(lowest, self.count):
+            total += self._sizes[index]
+        return total
+
+    @cython.locals(
+        index=cython.Py_ssize_t,
+        begin=cython.int,
+        number=cython.ulonglong,
+        rest=cython.ulonglong,
+        pair=cython.int,
+        half=cython.int,
+    )
+    def _write_text(self) -> None:
+        """Write price and size of the best ten levels in digits, best first: from the end on, two digits at a time."""
+        begin = _TEXT_BYTES
+        index = self.count - _TOP if self.count > _TOP else 0
+        while index < self.count:
+            for half in range(2):
+                number = self._keys[index] * self._sign if half else self._sizes[index]
+                while number >= 100:
+                    rest = number // 100
+                    pair = number - 100 * rest
+                    begin -= 2
+                    self._text[begin] = _PAIRS[2 * pair]
+                    self._text[begin + 1] = _PAIRS[2 * pair + 1]
+                    number = rest
+                pair = number
+                begin -= 1
+                self._text[begin] = _PAIRS[2 * pair + 1]
+                if pair >= 10:
+                    begin -= 1
+                    self._text[begin] = _PAIRS[2 * pair]
+            index += 1
+        self._text_begin = begin
+        self._changed = False
+
+
+@cython.locals(low=cython.uint, high=cython.uint)
+def _crc32(crc: int, data: Any, at: int, size: int) -> int:
+    """Return the state of a CRC32 after the bytes from `at` to `size`, without the final complement."""
+    while at + 8 <= size:
+        low = crc ^ (
+            data[at]
+            | cython.cast(cython.uint, data[at + 1]) << 8
+            | cython.cast(cython.uint, data[at + 2]) << 16
+            | cython.cast(cython.uint, data[at + 3]) << 24
+        )
+        high = (
+            data[at + 4]
+            | cython.cast(cython.uint, data[at + 5]) << 8
+            | cython.cast(cython.uint, data[at + 6]) << 16
+            | cython.cast(cython.uint, data[at + 7]) << 24
+        )
+        crc = (
+            _CRC[1792 + (low & 255)]
+            ^ _CRC[1536 + (low >> 8 & 255)]
+            ^ _CRC[1280 + (low >> 16 & 255)]
+            ^ _CRC[1024 + (low >> 24)]
+            ^ _CRC[768 + (high & 255)]
+            ^ _CRC[512 + (high >> 8 & 255)]
+            ^ _CRC[256 + (high >> 16 & 255)]
+            ^ _CRC[high >> 24]
+        )
+        at += 8
+    while at < size:
+        crc = crc >> 8 ^ _CRC[(crc ^ data[at]) & 255]
+        at += 1
+    return crc
+
+
+@cython.cclass
+class BookCore:
+    """What both lanes know of one book.
+
+    depth: levels kept a side. A book of fewer than ten levels a side by subscription cannot be verified.
+    state: AWAITING_SNAPSHOT, LIVE or SUSPECT. proven: the last checksum due agreed, and nothing came after it that
+    could not be checked. good_ns: receive time at which the book was last good. tick, lot: steps of price and size, 0
+    for none. symbol_code: of the columns in use. rows: since the last key frame. last_ns, last_ms, last_seq: receive
+    time, SendingTime(52) and MsgSeqNum(34) of the last message applied. proof: its witnesses.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self.bids, self.offers = BookSide(0), BookSide(1)
+        self.depth = depth
+        self.live = AWAITING_SNAPSHOT
+        self.proven = False
+        self.good_ns = _NULL
+        self.tick = self.lot = 0
+        self.price_scale = self.size_scale = 0
+        self.symbol_code = -1
+        self.rows = 0
+        self.last_ns = self.last_ms = self.last_seq = 0
+        self.proof = 0
+        self._bid_price = self._bid_size = self._offer_price = self._offer_size = _NULL
+        self._offers_crc = self._crc = 0
+
+    def crc32(self) -> int:
+        """Return the CRC32 of the best ten levels of each side."""
+        return int(self._checksum())
+
+    @cython.locals(other="BookCore")
+    def take_over(self, other: "BookCore") -> None:
+        """Be in the state that another book is in; depth, precisions and steps are one's own."""
+        self.bids.take_over(other.bids)
+        self.offers.take_over(other.offers)
+        self.live, self.proven, self.proof, self.rows = other.live, other.proven, other.proof, other.rows
+        self.good_ns, self.last_ns, self.last_ms, self.last_seq = (
+            other.good_ns,
+            other.last_ns,
+            other.last_ms,
+            other.last_seq,
+        )
+        self._bid_price, self._bid_size = other._bid_price, other._bid_size
+        self._offer_price, self._offer_size = other._offer_price, other._offer_size
+
+    def moved(self) -> bool:
+        """Return whether the top of book is another than when this was last asked."""
+        return bool(self._moved())
+
+    def _checksum(self) -> int:
+        """Return the CRC32, written anew only where the best ten levels of a side changed."""
+        if self.offers._changed:
+            self.offers._write_text()
+            self._offers_crc = _crc32(_MASK, self.offers._text, self.offers._text_begin, _TEXT_BYTES)
+            if self.bids._changed:
+                self.bids._write_text()
+        elif self.bids._changed:
+            self.bids._write_text()
+        else:
+            return self._crc
+        self._crc = _crc32(self._offers_crc, self.bids._text, self.bids._text_begin, _TEXT_BYTES) ^ _MASK
+        return self._crc
+
+    @cython.locals(
+        bid_price=cython.longlong, bid_size=cython.longlong, offer_price=cython.longlong, offer_size=cython.longlong
+    )
+    def _moved(self) -> bool:
+        bid_price = bid_size = offer_price = offer_size = _NULL
+        if self.bids.count:
+            bid_price = self.bids._keys[self.bids.count - 1]
+            bid_size = self.bids._sizes[self.bids.count - 1]
+        if self.offers.count:
+            offer_price = -self.offers._keys[self.offers.count - 1]
+            offer_size = self.offers._sizes[self.offers.count - 1]
+        if (
+            bid_price == self._bid_price
+            and bid_size == self._bid_size
+            and offer_price == self._offer_price
+            and offer_size == self._offer_size
+        ):
+            return False
+        self._bid_price, self._bid_size = bid_price, bid_size
+        self._offer_price, self._offer_size = offer_price, offer_size
+        return True

@@ -1,0 +1,75 @@
+# C types of kernel.py: layouts and signatures, for the compiler alone.
+
+cimport cython
+
+
+@cython.final
+cdef class MarketDecoder:
+    cdef public int stopped
+    cdef public long long next_seq
+    cdef public object staged
+    cdef int[::1] _begin
+    cdef int[::1] _size
+    cdef int[::1] _subscription
+    cdef signed char[::1] _snapshot
+    cdef long long[::1] _seq
+    cdef long long[::1] _sending_ms
+    cdef long long[::1] _checksum
+    cdef int[::1] _entry_end
+    cdef signed char[::1] _update
+    cdef signed char[::1] _entry_type
+    cdef long long[::1] _price
+    cdef long long[::1] _entry_size
+    cdef long long[::1] _entry_ms
+    cdef int[::1] _id_begin
+    cdef int[::1] _id_size
+    cdef signed char[::1] _order_type
+    cdef signed char[::1] _aggressor_side
+    cdef signed char[::1] _price_decimals
+    cdef signed char[::1] _size_decimals
+    cdef signed char[::1] _price_digits
+    cdef signed char[::1] _size_digits
+    cdef long long[::1] _powers
+    cdef unsigned char[::1] _template
+    cdef unsigned char[::1] _sender
+    cdef unsigned char[::1] _target
+    cdef unsigned char[::1] _date
+    cdef long long _midnight_ms
+    cdef long long _earliest_ms
+    cdef long long _latest_ms
+
+    # Subscriptions: a table of hashes, and behind it the texts that must agree.
+    cdef int[::1] _slots
+    cdef unsigned int _mask
+    cdef int _count
+    cdef int _capacity
+    cdef list _registered
+    cdef object _names
+
+    cdef unsigned char[::1] _name  # MDReqID(262) and Symbol(55), one after the other, of all.
+    cdef int[::1] _name_at
+    cdef int[::1] _id_bytes
+    cdef int[::1] _symbol_bytes
+    cdef signed char[::1] _price_scale
+    cdef signed char[::1] _size_scale
+    cdef signed char[::1] _enabled
+
+    # What the fields of one frame came to.
+    cdef long long _parsed
+    cdef int _decimals
+
+    cdef int _decode(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t end)
+    cdef int _fields(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t end, bint incremental, int count, int first, long long seq)
+    cdef bint _finish(self, unsigned char[::1] buffer, int subscription, int first, int end, long long sending_ms)
+    cdef bint _integer(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
+    cdef int _decimal(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
+    cdef bint _time_of_day(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
+    cdef bint _sending(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
+    cdef int _find(self, unsigned char[::1] buffer, Py_ssize_t id_at, Py_ssize_t id_size, Py_ssize_t symbol_at, Py_ssize_t symbol_size)
+    cdef unsigned int _slot(self, int index)
+
+
+cdef bint _same(unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size, unsigned char[::1] expected)
+
+
+cdef unsigned int _hash(unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
