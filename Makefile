@@ -6,6 +6,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := .venv-peers
 WHEEL_PYTHONS ?= python3.11 python3.12 python3.13
+OPPONENTS := .venv-bench
+
+# The newest Python has the fastest opponents, and need not be fixtape's own; to change it, remove the environment.
+OPPONENTS_PYTHON ?= $(PYTHON)
 
 # Held for the package itself and for what builds it.
 export PIP_CONSTRAINT       := $(CURDIR)/constraints.txt
@@ -62,8 +66,14 @@ lint: $(READY)  ## Check style, types and layers.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) kernels  ## Measure decoding and the whole way, as ratios in one run.
-	$(BIN)/python benchmarks/run.py
+$(OPPONENTS)/.ready: benchmarks/requirements-opponents.txt
+	@$(OPPONENTS_PYTHON) -m venv $(OPPONENTS)
+	$(OPPONENTS)/bin/python -m pip install --quiet --requirement benchmarks/requirements-opponents.txt
+	@touch $@
+
+bench: $(READY) kernels $(PEERS)/.ready $(OPPONENTS)/.ready  ## Measure, side by side with others; LONG=1: a minute a round end to end.
+	FIXTAPE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python FIXTAPE_OPPONENTS_PYTHON=$(CURDIR)/$(OPPONENTS)/bin/python \
+	  $(BIN)/python benchmarks/run.py $(if $(LONG),--long) $(if $(ONLY),--only $(ONLY))
 
 # From the sdist, so that it is seen to hold what a build needs, and a wheel holds nothing of this working tree.
 # auditwheel gives each the tag of the oldest C library whose symbols suffice.
@@ -82,6 +92,6 @@ test-wheels: $(READY)  ## Install each of those wheels where no compiler is, and
 	FIXTAPE_WHEEL_PYTHONS="$(WHEEL_PYTHONS)" $(BIN)/python -m pytest tests/wheels -m wheels
 
 clean:  ## Remove what the targets made.
-	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
+	rm -rf $(VENV) $(PEERS) $(OPPONENTS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
 	find capture storage queries tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 	find capture -name '*.so' -delete
