@@ -1,71 +1,97 @@
-"""What fixtape's parts cost, measured side by side in one run.
+"""What fixtape costs, and what others cost at the same work, side by side in one run: tables in Markdown.
 
-    python benchmarks/run.py [--runs N]
+    python benchmarks/run.py [--only NAME ...] [--rounds N] [--long] [--folder DIR]
 
-Prints medians with their spread, and ratios between things that were measured in turn in the same run: absolute
-figures on shared machines drift, ratios hold. Results worth keeping go to RESULTS.md with the command.
+One module for each question: decode, books, scaling, latency, end-to-end. Contenders take turns, and every figure is a
+median with the lowest and the highest round. No figure fails anything here: what fails a run is a wrong result.
+
+FIXTAPE_PEERS_PYTHON and FIXTAPE_OPPONENTS_PYTHON name the environments of QuickFIX, and of order-book and cryptofeed;
+`make bench` makes both. Without one, its contenders are left out, and the tables say so.
 """
 
 import argparse
+import os
 import platform
-import statistics
-import sys
+import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import decoding
+import books
+import decode
 import end_to_end
+import latency
+import scaling
+
+ROUNDS: Final = 5
+ROUND_S: Final = 1.0  # Of CPU, for work of one process.
+LATENCY_S: Final = 4.0
+END_TO_END_S: Final = 10.0
+END_TO_END_LONG_S: Final = 60.0
 
 
-def spread(values: list[float]) -> str:
-    """Return the median and how far the runs lie around it."""
-    median = statistics.median(values)
-    return f"{median:>12,.0f}  ({min(values):,.0f} to {max(values):,.0f})"
+def header() -> str:
+    """Return what ran, where and when."""
+    left_out = [
+        f"{who} left out: {variable} is not set"
+        for variable, who in (
+            ("FIXTAPE_PEERS_PYTHON", "QuickFIX"),
+            ("FIXTAPE_OPPONENTS_PYTHON", "order-book, cryptofeed"),
+        )
+        if not os.environ.get(variable)
+    ]
+    machine = f"{_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    release = f"fixtape {version('fixtape')}, commit {_commit()}, {datetime.now(UTC):%Y-%m-%d}"
+    lines = [release, f"{machine}; {system}", *left_out]
+    return "\n".join(f"- {line}" for line in lines)
 
 
-def ratio(ours: list[float], theirs: list[float]) -> str:
-    """Return the median of ratios taken pair by pair, run by run."""
-    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-    return f"{statistics.median(ratios):.1f} x ({min(ratios):.1f} to {max(ratios):.1f})"
+def _commit() -> str:
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
+        )
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "--short", "HEAD")
+    return f"{commit or 'unknown'}{', changed' if git('status', '--porcelain', '--untracked-files=no') else ''}"
 
 
-def measure(runs: int, things: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Return what each thing measured, the things in turn, after one round that does not count."""
-    results: dict[str, list[float]] = {name: [] for name in things}
-    for number in range(runs + 1):
-        for name, thing in things.items():
-            value = thing()
-            if number:
-                results[name].append(value)
-    return results
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(": ")[2]
+    return platform.machine()
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5, help="counted runs of each (default: 5)")
-    runs = parser.parse_args().runs
-    print(
-        f"fixtape {version('fixtape')}, Python {platform.python_version()}, {runs} runs, medians (lowest to highest)\n"
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="of decode, books, scaling, latency, end-to-end")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each (default: {ROUNDS})")
+    parser.add_argument("--long", action="store_true", help=f"end to end for {END_TO_END_LONG_S:.0f} s a round")
+    parser.add_argument(
+        "--folder", type=Path, help="where tapes are written (default: the system's for temporary files)"
     )
-    for name in decoding.SETS:
-        stream = decoding.load(name)
-        print(f"framing and decoding, {name}: {len(stream.frames):,} messages, {len(stream.data):,} bytes, messages/s")
-        results = measure(runs, decoding.things(stream))
-        for thing, values in results.items():
-            print(f"  {thing:<38}{spread(values)}")
-        for thing in (decoding.THEIRS, decoding.THEIRS_READS):
-            print(f"  to {thing:<35}     {ratio(results[decoding.OURS], results[thing])}")
-        print()
-    print("end to end: venue process, TLS 1.3, journal with fsync, books, every 5041, Parquet committed")
-    outcomes = [end_to_end.once() for _ in range(runs + 1)][1:]
-    print(f"  {'messages/s':<38}{spread([it.messages_per_s for it in outcomes])}")
-    print(f"  {'recorder CPU, us a message':<38}{spread([it.cpu_us_per_message for it in outcomes])}")
-    verified, messages = outcomes[-1].verified, outcomes[-1].messages
-    print(f"  {messages:,} messages a run, {verified:,} checksums verified, none failed")
+    options = parser.parse_args()
+    rounds, folder = options.rounds, options.folder
+    seconds = END_TO_END_LONG_S if options.long else END_TO_END_S
+    questions: dict[str, Callable[[], None]] = {
+        "decode": lambda: decode.measure(rounds, ROUND_S),
+        "books": lambda: books.measure(rounds, ROUND_S),
+        "scaling": lambda: scaling.measure(rounds),
+        "latency": lambda: latency.measure(rounds, LATENCY_S, folder=folder),
+        "end-to-end": lambda: end_to_end.measure(rounds, seconds, folder=folder),
+    }
+    wanted = options.only or list(questions)
+    if unknown := set(wanted) - set(questions):
+        parser.error(f"--only {', '.join(sorted(unknown))}: use {', '.join(questions)}")
+    print(header() + "\n", flush=True)
+    for name in wanted:
+        questions[name]()
 
 
 if __name__ == "__main__":

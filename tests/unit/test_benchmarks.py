@@ -2,9 +2,62 @@
 
 import books
 import decode
+import end_to_end
+import latency
 import material
 import pytest
+import scaling
 from opponent_split import Decoder
+from passes import Stamper, gather
+
+from capture.venue import recording
+from capture.venue.market import SyntheticMarket
+from capture.venue.source import Shape
+from capture.venue.stamp import Stamp
+from capture.wire.values import timestamp_text
+
+WALL_NS = 1_772_452_800_123_000_000
+SMALL = ("--symbols", "2", "--market-seconds", "1")
+
+
+@pytest.mark.parametrize("number", [1, 8, 95, 998, 999, 1000, 9_990, 999_999_990])
+def test_a_block_is_what_the_venue_would_send(number):
+    """Frames stamped a block at a time are those of the venue's own stamp, whatever the width of their numbers."""
+    market = SyntheticMarket(3)
+    made = gather(market, Shape(10), 0.01)
+    ids = {symbol: b"M%d" % place for place, symbol in enumerate(market.symbols)}
+    stamp = Stamp(b"KRAKEN-MD", b"CLIENT", timestamp_text(WALL_NS))
+
+    stamper, frames = Stamper(made, ids, b"KRAKEN-MD", b"CLIENT"), []
+    while len(frames) < 2 * len(made.bodies):
+        frames += [it.encode("latin-1") for it in stamper.block(number + len(frames), WALL_NS)]
+
+    assert frames == [
+        stamp.stamped(body, ids[symbol], sum(ids[symbol]), number + place)
+        for place, (symbol, body) in enumerate([*made.bodies, *made.bodies])
+    ]
+
+
+def test_a_pass_is_counted_as_it_is_sent():
+    """Messages with a checksum, and entries, are counted over passes and the beginning of one."""
+    made = gather(SyntheticMarket(2), Shape(10), 0.05)
+    messages = 2 * len(made.bodies) + 7
+    bodies = [body.after for _, body in (*made.bodies, *made.bodies, *made.bodies[:7])]
+
+    counted = made.counted(messages)
+
+    assert counted == (sum(b"5041=" in it for it in bodies), sum(it.count(b"\x01269=") for it in bodies))
+
+
+def test_a_pass_of_recordings_begins_with_every_snapshot():
+    """Whatever is recorded can be sent pass after pass: the books come first."""
+    source = recording.shipped()
+
+    made = gather(source, Shape(1000), 3600.0)
+
+    kinds = [body.msg_type for _, body in made.bodies]
+    assert made.snapshots == len(source.symbols)
+    assert kinds[: made.snapshots] == [b"W"] * made.snapshots
 
 
 @pytest.mark.parametrize("name", material.SETS)
@@ -34,10 +87,16 @@ def _instruments(recorded):
 RUNS = {
     "decode": lambda: decode.measure(1, 0, sets=["ethusd-d25"], limit=20),
     "books": lambda: books.measure(1, 0, sets=["ethusd-d25"], limit=20),
+    "scaling": lambda: scaling.measure(1, symbols=(2,), depths=(10,), market_seconds=0.2),
+    "latency": lambda: latency.measure(1, 0.2, rates=(200,), sender=SMALL),
+    "end to end": lambda: end_to_end.measure(1, 0.005, sender=SMALL),
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name",
+    ["decode", "books", "scaling", *(pytest.param(it, marks=pytest.mark.venue) for it in ("latency", "end to end"))],
+)
 def test_each_benchmark_runs(name, capsys, monkeypatch):
     """On a little of its input each one comes to a table, and every result on the way was right."""
     monkeypatch.delenv("FIXTAPE_PEERS_PYTHON", raising=False)
