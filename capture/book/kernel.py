@@ -442,7 +442,7 @@ class BookKernel:
                     not side._remove(price)
                     and size == 0
                     # Innocent where it may have been out of sight: cut here, or said to be.
-                    and not (full and (side.count == 0 or price * side._sign < side._keys[0]))
+                    and not (full and (side.count == 0 or price * side._sign < side._levels[0]))
                 ):
                     self._violate(_LEVEL_NOT_HELD, price, 0)
                 if size:
@@ -471,8 +471,8 @@ class BookKernel:
                 if book.lot > 1 and self._entry_size[entry] % book.lot:
                     self._violate(_OFF_LOT, self._entry_size[entry], book.lot)
         if book.bids.count and book.offers.count:
-            bid = book.bids._keys[book.bids.count - 1]
-            offer = -book.offers._keys[book.offers.count - 1]
+            bid = book.bids._levels[2 * book.bids.count - 2]
+            offer = -book.offers._levels[2 * book.offers.count - 2]
             if bid >= offer:
                 self._violate(_CROSSED, bid, offer)
 
@@ -485,10 +485,10 @@ class BookKernel:
             self._change_entry_index[row] = -1
             self._change_side[row] = kind
             self._change_action[row] = _EVICT
-            self._change_price[row] = side._keys[place] * side._sign
+            self._change_price[row] = side._levels[2 * place] * side._sign
             self._change_size[row] = 0
             self._change_entry_ms[row] = _NULL
-            self._change_remaining_size[row] = side._sizes[place]
+            self._change_remaining_size[row] = side._levels[2 * place + 1]
             row += 1
         self._change_rows = row
         side._drop(excess)

@@ -8,11 +8,10 @@ cdef class BookSide:
     cdef readonly Py_ssize_t count
     cdef long long _sign
     cdef Py_ssize_t _capacity
-    cdef long long[::1] _keys
-    cdef long long[::1] _sizes
-    cdef unsigned char[::1] _text  # Of the best ten, as the checksum reads them.
-    cdef int _text_begin  # It ends with the buffer.
-    cdef bint _changed  # The best ten are not as `_text` says.
+    cdef long long[::1] _levels
+    cdef unsigned int _crc  # Of the best ten, and of how many bytes.
+    cdef int _text_bytes
+    cdef bint _changed  # The best ten are others than those of `_crc`.
 
     cdef bint _set(self, long long price, long long size)
     cdef bint _remove(self, long long price)
@@ -20,10 +19,11 @@ cdef class BookSide:
     cdef int _insert(self, Py_ssize_t index, long long key, long long size)
     cdef void _drop(self, Py_ssize_t excess) noexcept
     cdef long long _total(self)
-    cdef void _write_text(self) noexcept
+    cdef void _sum(self) noexcept
 
 
-cdef unsigned int _crc32(unsigned int crc, unsigned char[::1] data, int at, int size)
+cdef unsigned int _crc32(int at) noexcept
+cdef unsigned int _shift(unsigned int crc, int count) noexcept
 
 
 cdef class BookCore:
@@ -44,12 +44,11 @@ cdef class BookCore:
     cdef public long long last_seq
     cdef public int proof
 
-    # The top of book as last told, and the checksum's state after the offers.
+    # The top of book as last told, and the checksum.
     cdef long long _bid_price
     cdef long long _bid_size
     cdef long long _offer_price
     cdef long long _offer_size
-    cdef unsigned int _offers_crc
     cdef unsigned int _crc
 
     @cython.final

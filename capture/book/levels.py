@@ -9,7 +9,7 @@ Left to others: what an entry does (`book`, `kernel`).
 
 from array import array
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import cython
 
@@ -19,6 +19,7 @@ LIVE: Final = 1
 SUSPECT: Final = 2
 
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)
+_NONE = cython.declare(cython.uint, 0)
 _NULL = cython.declare(cython.longlong, -(2**63))
 _TOP = cython.declare(cython.int, 10)  # As `checksum.CHECKSUM_LEVELS`.
 _TEXT_BYTES = cython.declare(cython.int, 10 * 38)  # Ten levels of two int64 in digits.
@@ -38,6 +39,7 @@ def _crc_table() -> "array[int]":
     return table
 
 
+_TEXT = cython.declare(cython.uchar[::1], bytearray(10 * 38))  # Of one side at a time; it ends with the buffer.
 _PAIRS = cython.declare(cython.uchar[::1], bytearray(b"".join(b"%02d" % pair for pair in range(100))))
 _CRC = cython.declare(cython.uint[::1], _crc_table())
 
@@ -52,7 +54,7 @@ class PriceLevel(NamedTuple):
 @cython.final
 @cython.cclass
 class BookSide:
-    """The levels of one side: two parallel arrays, keys ascending.
+    """The levels of one side: keys and sizes in turn in one array, keys ascending.
 
     A bid's key is its price, an offer's its price negated, so that the best level is the last one on both sides:
     changes happen near the top, and there an array is cheap to change.
@@ -62,9 +64,9 @@ class BookSide:
         self._sign = -1 if side else 1
         self.count = 0
         self._capacity = 16
-        self._keys, self._sizes = array("q", bytes(8 * 16)), array("q", bytes(8 * 16))
-        self._text = bytearray(10 * 38)
-        self._text_begin = 10 * 38
+        self._levels = array("q", bytes(16 * 16))
+        self._crc = 0
+        self._text_bytes = 0
         self._changed = True
 
     def __len__(self) -> int:
@@ -81,7 +83,9 @@ class BookSide:
     def cut(self, depth: int) -> list[PriceLevel]:
         """Drop the worst levels beyond a depth; return them, worst first."""
         excess = max(self.count - depth, 0)
-        dropped = [PriceLevel(self._keys[index] * self._sign, self._sizes[index]) for index in range(excess)]
+        dropped = [
+            PriceLevel(self._levels[2 * index] * self._sign, self._levels[2 * index + 1]) for index in range(excess)
+        ]
         self._drop(excess)
         return dropped
 
@@ -94,7 +98,7 @@ class BookSide:
         """Return up to `count` levels, best first."""
         held = self.count
         return [
-            PriceLevel(self._keys[index] * self._sign, self._sizes[index])
+            PriceLevel(self._levels[2 * index] * self._sign, self._levels[2 * index + 1])
             for index in range(held - 1, max(held - count, 0) - 1, -1)
         ]
 
@@ -104,15 +108,15 @@ class BookSide:
 
     def worst_price(self) -> int | None:
         """Return the price of the worst level held, or None."""
-        return self._keys[0] * self._sign if self.count else None
+        return self._levels[0] * self._sign if self.count else None
 
     def best_price(self) -> int | None:
         """Return the price of the best level held, or None."""
-        return self._keys[self.count - 1] * self._sign if self.count else None
+        return self._levels[2 * self.count - 2] * self._sign if self.count else None
 
     def is_beyond_worst(self, price: int) -> bool:
         """Return whether a price would stand behind every level held."""
-        return self.count == 0 or price * self._sign < self._keys[0]
+        return self.count == 0 or price * self._sign < self._levels[0]
 
     def total(self) -> int:
         """Return the sizes of the ten best levels together."""
@@ -123,15 +127,15 @@ class BookSide:
         """Hold the levels that another side holds."""
         self.count = 0
         for index in range(other.count):
-            self._insert(index, other._keys[index], other._sizes[index])
+            self._insert(index, other._levels[2 * index], other._levels[2 * index + 1])
         self._changed = True
 
     @cython.locals(key=cython.longlong, index=cython.Py_ssize_t)
     def _set(self, price: int, size: int) -> bool:
         key = price * self._sign
         index = self._find(key)
-        if index < self.count and self._keys[index] == key:
-            self._sizes[index] = size
+        if index < self.count and self._levels[2 * index] == key:
+            self._levels[2 * index + 1] = size
             if index >= self.count - _TOP:
                 self._changed = True
             return True
@@ -142,14 +146,13 @@ class BookSide:
     def _remove(self, price: int) -> bool:
         key = price * self._sign
         index = self._find(key)
-        if index == self.count or self._keys[index] != key:
+        if index == self.count or self._levels[2 * index] != key:
             return False
         if index >= self.count - _TOP:
             self._changed = True
         self.count -= 1
-        for place in range(index, self.count):
-            self._keys[place] = self._keys[place + 1]
-            self._sizes[place] = self._sizes[place + 1]
+        for place in range(2 * index, 2 * self.count):
+            self._levels[place] = self._levels[place + 2]
         return True
 
     @cython.locals(low=cython.Py_ssize_t, high=cython.Py_ssize_t, middle=cython.Py_ssize_t, step=cython.Py_ssize_t)
@@ -158,14 +161,14 @@ class BookSide:
         high = self.count
         step = 1
         low = high - 1
-        while low >= 0 and self._keys[low] >= key:
+        while low >= 0 and self._levels[2 * low] >= key:
             high = low
             low -= step
             step += step
         low = low + 1 if low >= 0 else 0
         while low < high:
             middle = (low + high) >> 1
-            if self._keys[middle] < key:
+            if self._levels[2 * middle] < key:
                 low = middle + 1
             else:
                 high = middle
@@ -175,24 +178,24 @@ class BookSide:
     def _insert(self, index: int, key: int, size: int) -> int:
         if self.count == self._capacity:
             self._grow()
-        place = self.count
-        while place > index:
-            self._keys[place] = self._keys[place - 1]
-            self._sizes[place] = self._sizes[place - 1]
+        place = 2 * self.count + 1
+        index += index
+        while place > index + 1:
+            self._levels[place] = self._levels[place - 2]
             place -= 1
-        self._keys[index], self._sizes[index] = key, size
+        self._levels[index], self._levels[index + 1] = key, size
         self.count += 1
-        if index >= self.count - _TOP:
+        if index >= 2 * (self.count - _TOP):
             self._changed = True
         return 0
 
     def _grow(self) -> None:
         """Make room for half as many levels more: a book at its depth rarely needs more than one above it."""
         self._capacity += self._capacity // 2
-        keys, sizes = array("q", bytes(8 * self._capacity)), array("q", bytes(8 * self._capacity))
-        for index in range(self.count):
-            keys[index], sizes[index] = self._keys[index], self._sizes[index]
-        self._keys, self._sizes = keys, sizes
+        levels = array("q", bytes(16 * self._capacity))
+        for place in range(2 * self.count):
+            levels[place] = self._levels[place]
+        self._levels = levels
 
     @cython.locals(place=cython.Py_ssize_t)
     def _drop(self, excess: int) -> None:
@@ -200,9 +203,8 @@ class BookSide:
         if excess <= 0:
             return
         self.count -= excess
-        for place in range(self.count):
-            self._keys[place] = self._keys[place + excess]
-            self._sizes[place] = self._sizes[place + excess]
+        for place in range(2 * self.count):
+            self._levels[place] = self._levels[place + 2 * excess]
         if self.count < _TOP:
             self._changed = True
 
@@ -211,7 +213,7 @@ class BookSide:
         total = 0
         lowest = self.count - _TOP if self.count > _TOP else 0
         for index in range(lowest, self.count):
-            total += self._sizes[index]
+            total += self._levels[2 * index + 1]
         return total
 
     @cython.locals(
@@ -222,46 +224,51 @@ class BookSide:
         pair=cython.int,
         half=cython.int,
     )
-    def _write_text(self) -> None:
-        """Write price and size of the best ten levels in digits, best first: from the end on, two digits at a time."""
+    def _sum(self) -> None:
+        """Take the CRC32 of the best ten levels: price and size in digits, best first.
+
+        They are written from the end on, two digits at a time.
+        """
         begin = _TEXT_BYTES
         index = self.count - _TOP if self.count > _TOP else 0
         while index < self.count:
             for half in range(2):
-                number = self._keys[index] * self._sign if half else self._sizes[index]
+                number = self._levels[2 * index] * self._sign if half else self._levels[2 * index + 1]
                 while number >= 100:
                     rest = number // 100
                     pair = number - 100 * rest
                     begin -= 2
-                    self._text[begin] = _PAIRS[2 * pair]
-                    self._text[begin + 1] = _PAIRS[2 * pair + 1]
+                    _TEXT[begin] = _PAIRS[2 * pair]
+                    _TEXT[begin + 1] = _PAIRS[2 * pair + 1]
                     number = rest
                 pair = number
                 begin -= 1
-                self._text[begin] = _PAIRS[2 * pair + 1]
+                _TEXT[begin] = _PAIRS[2 * pair + 1]
                 if pair >= 10:
                     begin -= 1
-                    self._text[begin] = _PAIRS[2 * pair]
+                    _TEXT[begin] = _PAIRS[2 * pair]
             index += 1
-        self._text_begin = begin
+        self._text_bytes = _TEXT_BYTES - begin
+        self._crc = _crc32(begin)
         self._changed = False
 
 
-@cython.locals(low=cython.uint, high=cython.uint)
-def _crc32(crc: int, data: Any, at: int, size: int) -> int:
-    """Return the state of a CRC32 after the bytes from `at` to `size`, without the final complement."""
-    while at + 8 <= size:
+@cython.locals(crc=cython.uint, low=cython.uint, high=cython.uint)
+def _crc32(at: int) -> int:
+    """Return the CRC32 of the text from a place to its end, eight bytes at a time."""
+    crc = _MASK
+    while at + 8 <= _TEXT_BYTES:
         low = crc ^ (
-            data[at]
-            | cython.cast(cython.uint, data[at + 1]) << 8
-            | cython.cast(cython.uint, data[at + 2]) << 16
-            | cython.cast(cython.uint, data[at + 3]) << 24
+            _TEXT[at]
+            | cython.cast(cython.uint, _TEXT[at + 1]) << 8
+            | cython.cast(cython.uint, _TEXT[at + 2]) << 16
+            | cython.cast(cython.uint, _TEXT[at + 3]) << 24
         )
         high = (
-            data[at + 4]
-            | cython.cast(cython.uint, data[at + 5]) << 8
-            | cython.cast(cython.uint, data[at + 6]) << 16
-            | cython.cast(cython.uint, data[at + 7]) << 24
+            _TEXT[at + 4]
+            | cython.cast(cython.uint, _TEXT[at + 5]) << 8
+            | cython.cast(cython.uint, _TEXT[at + 6]) << 16
+            | cython.cast(cython.uint, _TEXT[at + 7]) << 24
         )
         crc = (
             _CRC[1792 + (low & 255)]
@@ -274,10 +281,31 @@ def _crc32(crc: int, data: Any, at: int, size: int) -> int:
             ^ _CRC[high >> 24]
         )
         at += 8
-    while at < size:
-        crc = crc >> 8 ^ _CRC[(crc ^ data[at]) & 255]
+    while at < _TEXT_BYTES:
+        crc = crc >> 8 ^ _CRC[(crc ^ _TEXT[at]) & 255]
         at += 1
-    return crc
+    return crc ^ _MASK
+
+
+def _shifts() -> "array[int]":
+    """Return what the CRC32 of a text becomes when so many bytes follow it: for each count, what each bit becomes."""
+    shifts = array("I", (1 << bit for bit in range(32)))
+    for place in range(32 * _TEXT_BYTES):
+        crc = shifts[place]
+        shifts.append((crc >> 8) ^ _CRC[crc & 255])
+    return shifts
+
+
+_SHIFTS = cython.declare(cython.uint[::1], _shifts())
+
+
+@cython.locals(shifted=cython.uint, bit=cython.int)
+def _shift(crc: int, count: int) -> int:
+    """Return what a CRC32 becomes when so many bytes follow; the bits are taken each for itself, and all at once."""
+    shifted = 0
+    for bit in range(32):
+        shifted ^= _SHIFTS[32 * count + bit] & (_NONE - (crc >> bit & 1))
+    return shifted
 
 
 @cython.cclass
@@ -304,7 +332,7 @@ class BookCore:
         self.last_ns = self.last_ms = self.last_seq = 0
         self.proof = 0
         self._bid_price = self._bid_size = self._offer_price = self._offer_size = _NULL
-        self._offers_crc = self._crc = 0
+        self._crc = 0
 
     def crc32(self) -> int:
         """Return the CRC32 of the best ten levels of each side."""
@@ -330,17 +358,18 @@ class BookCore:
         return bool(self._moved())
 
     def _checksum(self) -> int:
-        """Return the CRC32, written anew only where the best ten levels of a side changed."""
+        """Return the CRC32 of offers, then bids; each side is looked at anew only where its best ten levels changed.
+
+        The two are joined as zlib's crc32_combine does: bytes that follow a text move its CRC by their count alone, and
+        their own CRC is added.
+        """
         if self.offers._changed:
-            self.offers._write_text()
-            self._offers_crc = _crc32(_MASK, self.offers._text, self.offers._text_begin, _TEXT_BYTES)
-            if self.bids._changed:
-                self.bids._write_text()
-        elif self.bids._changed:
-            self.bids._write_text()
-        else:
+            self.offers._sum()
+        elif not self.bids._changed:
             return self._crc
-        self._crc = _crc32(self._offers_crc, self.bids._text, self.bids._text_begin, _TEXT_BYTES) ^ _MASK
+        if self.bids._changed:
+            self.bids._sum()
+        self._crc = _shift(self.offers._crc, self.bids._text_bytes) ^ self.bids._crc
         return self._crc
 
     @cython.locals(
@@ -349,11 +378,11 @@ class BookCore:
     def _moved(self) -> bool:
         bid_price = bid_size = offer_price = offer_size = _NULL
         if self.bids.count:
-            bid_price = self.bids._keys[self.bids.count - 1]
-            bid_size = self.bids._sizes[self.bids.count - 1]
+            bid_price = self.bids._levels[2 * self.bids.count - 2]
+            bid_size = self.bids._levels[2 * self.bids.count - 1]
         if self.offers.count:
-            offer_price = -self.offers._keys[self.offers.count - 1]
-            offer_size = self.offers._sizes[self.offers.count - 1]
+            offer_price = -self.offers._levels[2 * self.offers.count - 2]
+            offer_size = self.offers._levels[2 * self.offers.count - 1]
         if (
             bid_price == self._bid_price
             and bid_size == self._bid_size
