@@ -44,15 +44,8 @@ cdef class MarketDecoder:
     cdef int _count
     cdef int _capacity
     cdef list _registered
-    cdef object _names
 
-    cdef unsigned char[::1] _name  # MDReqID(262) and Symbol(55), one after the other, of all.
-    cdef int[::1] _name_at
-    cdef int[::1] _id_bytes
-    cdef int[::1] _symbol_bytes
-    cdef signed char[::1] _price_scale
-    cdef signed char[::1] _size_scale
-    cdef signed char[::1] _enabled
+    cdef unsigned char[::1] _known
 
     # What the fields of one frame came to.
     cdef long long _parsed

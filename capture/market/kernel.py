@@ -21,7 +21,8 @@ MESSAGES_LIMIT: Final = 4096  # Decoded in one call.
 ENTRIES_LIMIT: Final = 16_384  # Of all of them together; a message of more is not for this lane.
 SUBSCRIPTIONS_LIMIT: Final = 65_536  # Of one connection; those after it go by the slow lane.
 _SUBSCRIPTIONS_MIN: Final = 256
-_NAME_BYTES: Final = 4096
+_KNOWN_BYTES: Final = 64  # Of one subscription, a cache line: a head, then MDReqID(262) and Symbol(55).
+_HEAD_BYTES: Final = 5  # Bytes of either, both precisions, and whether it is enabled.
 
 _DIGITS_LIMIT = cython.declare(cython.int, 18)
 _NULL = cython.declare(cython.longlong, -(2**63))
@@ -30,6 +31,8 @@ _AHEAD_MS = cython.declare(cython.longlong, 5_000)  # As `decoder.ENTRY_AHEAD_LI
 _FNV_BASIS = cython.declare(cython.uint, 2166136261)
 _FNV_PRIME = cython.declare(cython.uint, 16777619)
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)
+_KNOWN = cython.declare(cython.Py_ssize_t, 64)  # As _KNOWN_BYTES and _HEAD_BYTES, for the compiler.
+_HEAD = cython.declare(cython.Py_ssize_t, 5)
 _SOH = cython.declare(cython.int, 1)
 _MESSAGES = cython.declare(cython.int, 4096)
 _ENTRIES = cython.declare(cython.int, 16_384)
@@ -104,13 +107,7 @@ class MarketDecoder:
 
     def _room(self, subscriptions: int) -> None:
         """Have room for so many subscriptions, a power of two, those already known among them."""
-        self._names = bytearray(_NAME_BYTES)
-        self._name = self._names
-        self._name_at = array("i", bytes(4 * subscriptions + 4))
-        self._id_bytes = array("i", bytes(4 * subscriptions))
-        self._symbol_bytes = array("i", bytes(4 * subscriptions))
-        self._price_scale, self._size_scale = _small(subscriptions), _small(subscriptions)
-        self._enabled = _small(subscriptions)
+        self._known = bytearray(_KNOWN_BYTES * subscriptions)
         self._slots = array("i", [-1]) * (4 * subscriptions)
         self._mask = 4 * subscriptions - 1
         self._count = 0
@@ -124,39 +121,34 @@ class MarketDecoder:
         self._midnight_ms, self._earliest_ms, self._latest_ms = midnight_ms, earliest_ms, latest_ms
 
     def register(self, md_req_id: bytes, symbol: bytes) -> int:
-        """Make a subscription known, disabled; return its index, from zero on, or -1 where there is no room."""
+        """Make a subscription known, disabled; return its index, from zero on, or -1 where it has no room here."""
         index = self._count
-        if index >= SUBSCRIPTIONS_LIMIT:
+        if index >= SUBSCRIPTIONS_LIMIT or _HEAD_BYTES + len(md_req_id) + len(symbol) > _KNOWN_BYTES:
             return -1
         if index == self._capacity:
-            enabled = list(zip(self._price_scale, self._size_scale, self._enabled, strict=True))
+            heads = [bytes(self._known[at : at + _HEAD_BYTES]) for at in range(0, _KNOWN_BYTES * index, _KNOWN_BYTES)]
             self._room(2 * index)
-            for known, (price_scale, size_scale, on) in enumerate(enabled):
-                self.enable(known, price_scale, size_scale, on)
+            for known, head in enumerate(heads):
+                self.enable(known, head[2], head[3], bool(head[4]))
         self._registered.append((md_req_id, symbol))
         self._add(md_req_id, symbol)
         return int(index)
 
-    @cython.locals(at=cython.int, index=cython.int)
+    @cython.locals(at=cython.Py_ssize_t, index=cython.int)
     def _add(self, md_req_id: bytes, symbol: bytes) -> None:
         index = self._count
-        at = self._name_at[index]
-        name = md_req_id + symbol
-        if at + len(name) > len(self._names):
-            self._names = self._names + bytes(len(self._names) + len(name))
-            self._name = self._names
-        self._names[at : at + len(name)] = name
-        self._name_at[index + 1] = at + len(name)
-        self._id_bytes[index], self._symbol_bytes[index] = len(md_req_id), len(symbol)
-        self._enabled[index] = 0
+        at = _KNOWN_BYTES * index
+        for byte in bytes((len(md_req_id), len(symbol), 0, 0, 0)) + md_req_id + symbol:
+            self._known[at] = byte
+            at += 1
         self._count = index + 1
         self._slots[self._slot(index)] = index
 
-    @cython.locals(index=cython.int)
+    @cython.locals(index=cython.int, at=cython.Py_ssize_t)
     def enable(self, index: int, price_scale: int, size_scale: int, on: bool) -> None:
         """Say by which precisions a subscription's messages are read, and whether they are this lane's at all."""
-        self._price_scale[index], self._size_scale[index] = price_scale, size_scale
-        self._enabled[index] = 1 if on else 0
+        at = _KNOWN_BYTES * index
+        self._known[at + 2], self._known[at + 3], self._known[at + 4] = price_scale, size_scale, 1 if on else 0
 
     def decode(self, buffer: bytearray, at: int, end: int) -> int:
         """Decode the frames from `at` on until one is not this lane's; return how many are in `staged`.
@@ -408,7 +400,7 @@ class MarketDecoder:
         if entry >= first and (seen & 7) != 7:
             return -1
         subscription = self._find(buffer, id_at, id_size, symbol_at, symbol_size)
-        if subscription < 0 or not self._enabled[subscription]:
+        if subscription < 0 or not self._known[_KNOWN * subscription + 4]:
             return -1
         if not self._finish(buffer, subscription, first, entry + 1, sending_ms):
             return -1
@@ -431,7 +423,7 @@ class MarketDecoder:
     )
     def _finish(self, buffer: Any, subscription: int, first: int, end: int, sending_ms: int) -> bool:
         """Scale prices and sizes by the subscription's precisions, and date the entries' times."""
-        price_scale, size_scale = self._price_scale[subscription], self._size_scale[subscription]
+        price_scale, size_scale = self._known[_KNOWN * subscription + 2], self._known[_KNOWN * subscription + 3]
         midnight = self._midnight_ms
         latest = sending_ms + _AHEAD_MS
         for entry in range(first, end):
@@ -549,7 +541,7 @@ class MarketDecoder:
         self._parsed = at_ms
         return self._earliest_ms <= at_ms <= self._latest_ms
 
-    @cython.locals(slot=cython.uint, index=cython.int, name_at=cython.Py_ssize_t, place=cython.Py_ssize_t)
+    @cython.locals(slot=cython.uint, index=cython.int, at=cython.Py_ssize_t, place=cython.Py_ssize_t)
     def _find(self, buffer: Any, id_at: int, id_size: int, symbol_at: int, symbol_size: int) -> int:
         """Return the index of the subscription with this MDReqID(262) and Symbol(55), or -1."""
         slot = _hash(buffer, id_at, id_size) & self._mask
@@ -557,15 +549,16 @@ class MarketDecoder:
             index = self._slots[slot]
             if index < 0:
                 return -1
-            if self._id_bytes[index] == id_size and self._symbol_bytes[index] == symbol_size:
-                name_at = self._name_at[index]
+            at = _KNOWN * index
+            if self._known[at] == id_size and self._known[at + 1] == symbol_size:
+                at += _HEAD
                 place = 0
-                while place < id_size and self._name[name_at + place] == buffer[id_at + place]:
+                while place < id_size and self._known[at + place] == buffer[id_at + place]:
                     place += 1
                 if place == id_size:
-                    name_at += id_size
+                    at += id_size
                     place = 0
-                    while place < symbol_size and self._name[name_at + place] == buffer[symbol_at + place]:
+                    while place < symbol_size and self._known[at + place] == buffer[symbol_at + place]:
                         place += 1
                     if place == symbol_size:
                         return index
@@ -575,7 +568,7 @@ class MarketDecoder:
     @cython.locals(slot=cython.uint)
     def _slot(self, index: int) -> int:
         """Return the slot that holds a subscription, or the free one where it would go."""
-        slot = _hash(self._name, self._name_at[index], self._id_bytes[index]) & self._mask
+        slot = _hash(self._known, _KNOWN * index + _HEAD, self._known[_KNOWN * index]) & self._mask
         while self._slots[slot] >= 0 and self._slots[slot] != index:
             slot = (slot + 1) & self._mask
         return slot
