@@ -146,10 +146,11 @@ def venue(
       fixtape venue --profile echo --plain --sender ISLD --target TW44
     """
     from capture.venue.faults import describe_faults
-    from capture.venue.settings import describe_switches
+    from capture.venue.settings import TradingVenueSettings, VenueSettings
+    from capture.venue.switches import describe_switches
 
     if "help" in switches:
-        click.echo("\n".join(describe_switches()))
+        click.echo("\n".join(describe_switches(TradingVenueSettings if profile == "trading" else VenueSettings)))
         return
     if "help" in faults:
         click.echo("\n".join(describe_faults()))
@@ -162,7 +163,7 @@ def venue(
     if profile == "echo":
         _serve_echo(known, host=host, port=port, ca_file=ca_file, seconds=seconds, **echo)
     elif profile == "trading":
-        _serve_trading(recordings, known, credentials, host=host, port=port, ca_file=ca_file, seconds=seconds)
+        _serve_trading(recordings, known, switches, credentials, host=host, port=port, ca_file=ca_file, seconds=seconds)
     else:
         _serve_market(
             recordings, known, switches, faults, host=host, port=port, ca_file=ca_file, seconds=seconds, **market
@@ -211,12 +212,13 @@ def _serve_market(
     from capture.client import run
     from capture.venue.faults import FaultPlan, parse_faults
     from capture.venue.server import VenueServer
-    from capture.venue.settings import VenueSettings, parse_switches
+    from capture.venue.settings import VenueSettings
+    from capture.venue.switches import parse_switches
 
     planned = parse_faults(faults)
     whole = {it.name for it in planned if not it.at}
     market = _market(recordings, symbols, rate, seed)
-    settings = VenueSettings(speed=speed, clients=clients, **parse_switches(switches))
+    settings = VenueSettings(speed=speed, clients=clients, **parse_switches(switches, VenueSettings))
     version = "1.2" if "tls-1.2" in whole else settings.tls
     proof = _proof(host, version=version, believed="certificate" not in whole)
     server = VenueServer(market, settings, proof.context, faults=FaultPlan(planned, seed=seed), host=host, port=port)
@@ -282,6 +284,7 @@ def _serve_echo(
 def _serve_trading(
     recordings: tuple[Path, ...],
     clients: frozenset[bytes],
+    switches: tuple[str, ...],
     credentials: Path | None,
     *,
     host: str,
@@ -294,15 +297,15 @@ def _serve_trading(
     from capture.trading.credentials import load
     from capture.venue import recording
     from capture.venue.exchange import Exchange
-    from capture.venue.trading import TradingVenueSettings
+    from capture.venue.settings import TradingVenueSettings
+    from capture.venue.switches import parse_switches
     from capture.venue.trading_server import TradingServer
 
     expected = load(os.environ, credentials)
     proof = _proof(host)
     exchange = Exchange(recording.load(recordings) if recordings else recording.shipped())
-    server = TradingServer(
-        exchange, TradingVenueSettings(clients=clients), expected, proof.context, host=host, port=port
-    )
+    settings = TradingVenueSettings(clients=clients, **parse_switches(switches, TradingVenueSettings))
+    server = TradingServer(exchange, settings, expected, proof.context, host=host, port=port)
 
     def listening() -> None:
         proof.write_ca(ca_file)

@@ -174,9 +174,9 @@ class Exchange:
             raise Refused("EOrder:Unknown order", b"101")
         return order
 
-    def open_orders(self, sender: bytes) -> list[VenueOrder]:
-        """Return a sender's open orders, oldest first."""
-        return [it for it in self.orders.values() if it.sender == sender and it.status in OPEN_STATUSES]
+    def open_orders(self, sender: bytes | None) -> list[VenueOrder]:
+        """Return a sender's open orders, or everybody's, oldest first."""
+        return [it for it in self.orders.values() if sender in {it.sender, None} and it.status in OPEN_STATUSES]
 
     # Helpers.
 
