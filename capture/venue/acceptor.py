@@ -300,7 +300,7 @@ class Acceptor:
 
     def _subscribe(self, wanted: Wanted, symbol: str, mono_ns: int) -> None:
         md_req_id = wanted.md_req_id.encode()
-        shape = self.settings.shape(wanted.depth, self.listing.precision(symbol))
+        shape = self.settings.shape(wanted.depth, self.listing.precision(symbol), orders=wanted.orders)
         bodies = self.source.bodies(symbol, shape)
         wants_book, wants_trades = b"0" in wanted.entry_types, b"2" in wanted.entry_types
         if self.settings.trades_snapshot and not wants_book:

@@ -210,10 +210,17 @@ class VenueSettings(SessionSwitches):
         """Messages that are sent again when asked for."""
         return _MARKET_DATA if self.resend == "replay" else frozenset()
 
-    def shape(self, depth: int, precision: tuple[int, int] | None) -> Shape:
+    def shape(self, depth: int, precision: tuple[int, int] | None, *, orders: bool = False) -> Shape:
         """Return the form in which streams are wanted under these switches."""
         return Shape(
-            depth, self.evicted, self.evicted_order, self.checksum, self.depth_1_checksum, self.trades_first, precision
+            depth=depth,
+            evicted=self.evicted,
+            evicted_order=self.evicted_order,
+            checksum=self.checksum,
+            depth_1_checksum=self.depth_1_checksum,
+            trades_first=self.trades_first,
+            precision=precision,
+            orders=orders,
         )
 
 
