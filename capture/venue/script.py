@@ -86,6 +86,8 @@ class Script:
         """Take bytes of the client."""
         try:
             for item in self._framer.feed(data):
+                if self.done:
+                    return
                 if isinstance(item, Skipped):
                     self._differs(f"{item.count} bytes came that are no message: {item.reason}")
                 else:
@@ -232,7 +234,7 @@ class Script:
         self._came.append(message)
 
     def _nothing_left(self, before: str) -> None:
-        while self._came:
+        while self._came and not self.done:
             self._differs(f"before {before!r} also came {shown(self._came.popleft())}")
 
     def _differs(self, text: str) -> None:
