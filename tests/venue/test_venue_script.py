@@ -18,18 +18,20 @@ LIFE_S = "40"
 
 CHECKSUM = book_checksum([(280131, 10**8)], [(280130, 2 * 10**8)])
 RECORDED = f"""\
-# The list, a book, a change of it, and a Logout.
+# The list and the status, a book, a change of it, and a Logout.
 > 35=A 34=1 98=0 108=60 141=Y
 < 35=A 98=0 108=60 141=Y
 > 35=x 34=2 320=* 559=4
+> 35=g 34=3 335=* 336=SESSION
 < 35=y 320=$ 322=1 560=0 146=1 55=BTC/USD 562=0.00000001 5010=8 5011=0.0001 2349=1 5022=0.1 5032=1
-> 35=V 34=3 262=* 263=1 55=BTC/USD
+< 35=h 335=$ 336=SESSION 340=2
+> 35=V 34=4 262=* 263=1 55=BTC/USD
 < 35=W 55=BTC/USD 262=$ 268=2 269=1 270=28013.1 271=1.0 273=09:00:00.000 269=0 270=28013.0 271=1.0 273=09:00:00.000
 < 35=X 55=BTC/USD 262=$ 268=1 279=1 269=0 270=28013.0 271=2.0 273=09:00:01.000 5041={CHECKSUM}
 < 35=1 112=STILL-THERE
-> 35=0 34=4 112=STILL-THERE
+> 35=0 34=5 112=STILL-THERE
 < 35=5 58=that was all
-> 35=5 34=5
+> 35=5 34=6
 """
 
 
@@ -93,9 +95,10 @@ def test_the_recorder_follows_a_script(tmp_path):
         out, err, code = ended()
 
     assert (code, err) == (0, ""), recorded.stderr
-    assert out == "6 messages sent, 5 received, 0 differences\n"
+    assert out == "7 messages sent, 6 received, 0 differences\n"
     with fixtape.open(tmp_path / "tape") as tape:
-        assert tape.sql("SELECT msg_type FROM messages ORDER BY msg_seq_num").fetchall() == [("y",), ("W",), ("X",)]
+        types = tape.sql("SELECT msg_type FROM messages ORDER BY msg_seq_num").fetchall()
+        assert [it for (it,) in types] == ["y", "h", "W", "X"]
         assert tape.sql("SELECT max(proof) FROM book_changes").fetchall() == [(7,)]
 
 
