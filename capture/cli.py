@@ -7,13 +7,14 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from capture.cli_support import reporting_errors
+from capture.cli_support import EXIT_FINDINGS, escaped, reporting_errors
 
 if TYPE_CHECKING:
     from capture.venue.certificates import Credentials
@@ -95,12 +96,17 @@ class Speed(click.ParamType[float]):
     help="Go wrong at the N-th market message; `help` lists the faults. Repeatable.",
 )
 @click.option(
+    "--script",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Play a conversation file to one client instead, and say where it answers otherwise than written (exit 3).",
+)
+@click.option(
     "--credentials",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Order entry: file of mode 0600 with the API key and secret to expect, instead of FIXTAPE_API_KEY and"
     " FIXTAPE_API_SECRET.",
 )
-@click.option("--plain", is_flag=True, help="Echo: no TLS; loopback addresses only.")
+@click.option("--plain", is_flag=True, help="Echo and scripts: no TLS; loopback addresses only.")
 @click.option("--name", "--sender", default="KRAKEN-MD", show_default=True, help="Echo: its own CompID.")
 @click.option(
     "--heartbeat",
@@ -129,6 +135,7 @@ def venue(
     seconds: float | None,
     switches: tuple[str, ...],
     faults: tuple[str, ...],
+    script: Path | None,
     **market: Any,
 ) -> None:
     """Serve recordings as a simulated Kraken, over TLS 1.3.
@@ -136,7 +143,8 @@ def venue(
     RECORDINGS are FIX files (raw bytes, plain or gzipped); without any, the real ones that come with fixtape. With
     --symbols a synthetic market takes their place, which never ends. With --profile trading it takes orders instead,
     against the first book of each recording, which stands still. With --profile echo it is a bare FIX session that
-    sends application messages back, for conformance tests of other engines.
+    sends application messages back, for conformance tests of other engines. With --script it says the `<` lines of a
+    conversation file, and holds what comes against its `>` lines.
 
     \b
     Examples:
@@ -144,12 +152,14 @@ def venue(
       fixtape venue --symbols 200 --rate 20000 --seed 1
       fixtape venue --profile trading
       fixtape venue --profile echo --plain --sender ISLD --target TW44
+      fixtape venue --script tests/conversations/GAP-3_resent_messages_are_recovered.txt
     """
     from capture.venue.faults import describe_faults
-    from capture.venue.settings import describe_switches
+    from capture.venue.settings import TradingVenueSettings, VenueSettings
+    from capture.venue.switches import describe_switches
 
     if "help" in switches:
-        click.echo("\n".join(describe_switches()))
+        click.echo("\n".join(describe_switches(TradingVenueSettings if profile == "trading" else VenueSettings)))
         return
     if "help" in faults:
         click.echo("\n".join(describe_faults()))
@@ -159,10 +169,14 @@ def venue(
     ca_file = ca_out or Path(CA_FILE if port == PORTS["market"] else f"venue-ca-{port}.pem")
     known = frozenset(it.encode() for it in clients)
     echo = {it: market.pop(it) for it in ECHO_OPTIONS}
-    if profile == "echo":
+    if script is not None:
+        if recordings or faults or switches or market["symbols"] or profile != "market":
+            raise click.UsageError("--script is all that is played; name nothing else to serve, and no fault or switch")
+        _serve_script(script, plain=echo["plain"], host=host, port=port, ca_file=ca_file, seconds=seconds)
+    elif profile == "echo":
         _serve_echo(known, host=host, port=port, ca_file=ca_file, seconds=seconds, **echo)
     elif profile == "trading":
-        _serve_trading(recordings, known, credentials, host=host, port=port, ca_file=ca_file, seconds=seconds)
+        _serve_trading(recordings, known, switches, credentials, host=host, port=port, ca_file=ca_file, seconds=seconds)
     else:
         _serve_market(
             recordings, known, switches, faults, host=host, port=port, ca_file=ca_file, seconds=seconds, **market
@@ -211,12 +225,13 @@ def _serve_market(
     from capture.client import run
     from capture.venue.faults import FaultPlan, parse_faults
     from capture.venue.server import VenueServer
-    from capture.venue.settings import VenueSettings, parse_switches
+    from capture.venue.settings import VenueSettings
+    from capture.venue.switches import parse_switches
 
     planned = parse_faults(faults)
     whole = {it.name for it in planned if not it.at}
     market = _market(recordings, symbols, rate, seed)
-    settings = VenueSettings(speed=speed, clients=clients, **parse_switches(switches))
+    settings = VenueSettings(speed=speed, clients=clients, **parse_switches(switches, VenueSettings))
     version = "1.2" if "tls-1.2" in whole else settings.tls
     proof = _proof(host, version=version, believed="certificate" not in whole)
     server = VenueServer(market, settings, proof.context, faults=FaultPlan(planned, seed=seed), host=host, port=port)
@@ -279,9 +294,45 @@ def _serve_echo(
     run(_serve(server, seconds, listening))
 
 
+def _serve_script(path: Path, *, plain: bool, host: str, port: int, ca_file: Path, seconds: float | None) -> None:
+    """Play a script to its end, and end with 3 where the client differed from it."""
+    from capture.client import run
+    from capture.venue import conversation
+    from capture.venue.script import Script
+    from capture.venue.script_server import ScriptServer
+
+    if plain and host not in LOOPBACK:
+        raise click.UsageError(f"--plain sends everything readable: {host} is no loopback address")
+    script = Script(path.name, conversation.read(path))
+    proof = None if plain else _proof(host)
+    over = asyncio.Event()
+    server = ScriptServer(
+        script,
+        None if proof is None else proof.context,
+        hint=lambda text: click.echo(f"the client's turn: {escaped(text)}", err=True),
+        ended=over.set,
+        host=host,
+        port=port,
+    )
+
+    def listening() -> None:
+        if proof is not None:
+            proof.write_ca(ca_file)
+        click.echo(f"script on {host}:{server.port}: {path.name}")
+
+    run(_serve(server, seconds, listening, over))
+    script.stop()
+    for text in script.differences:
+        click.echo(escaped(text), err=True)
+    click.echo(f"{script.sent} messages sent, {script.received_count} received, {len(script.differences)} differences")
+    if script.differences:
+        sys.exit(EXIT_FINDINGS)
+
+
 def _serve_trading(
     recordings: tuple[Path, ...],
     clients: frozenset[bytes],
+    switches: tuple[str, ...],
     credentials: Path | None,
     *,
     host: str,
@@ -294,15 +345,15 @@ def _serve_trading(
     from capture.trading.credentials import load
     from capture.venue import recording
     from capture.venue.exchange import Exchange
-    from capture.venue.trading import TradingVenueSettings
+    from capture.venue.settings import TradingVenueSettings
+    from capture.venue.switches import parse_switches
     from capture.venue.trading_server import TradingServer
 
     expected = load(os.environ, credentials)
     proof = _proof(host)
     exchange = Exchange(recording.load(recordings) if recordings else recording.shipped())
-    server = TradingServer(
-        exchange, TradingVenueSettings(clients=clients), expected, proof.context, host=host, port=port
-    )
+    settings = TradingVenueSettings(clients=clients, **parse_switches(switches, TradingVenueSettings))
+    server = TradingServer(exchange, settings, expected, proof.context, host=host, port=port)
 
     def listening() -> None:
         proof.write_ca(ca_file)
@@ -316,8 +367,13 @@ def _serve_trading(
     run(_serve(server, seconds, listening))
 
 
-async def _serve(server: "Listener[Any]", seconds: float | None, listening: Callable[[], None]) -> None:
-    stop = asyncio.Event()
+async def _serve(
+    server: "Listener[Any]",
+    seconds: float | None,
+    listening: Callable[[], None],
+    stop: asyncio.Event | None = None,
+) -> None:
+    stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)

@@ -77,6 +77,9 @@ def reset_by_peer(core: Core, message: Message) -> None:
     if core.initiator and rollover.planned(core, core.wall_ns, "SequenceReset"):
         rollover.end_quietly(core)
         return
+    if not core.settings.takes_resets:
+        core.reject(message, Fault(5, tags.GAP_FILL_FLAG), "SequenceReset with GapFillFlag(123) N is not taken")
+        return
     try:
         new_seq_no = message.integer(tags.NEW_SEQ_NO)
     except ValueMalformed:

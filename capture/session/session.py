@@ -22,12 +22,10 @@ from capture.session import checks, events, gaps, logon, resend, rollover
 from capture.session.content import Fault
 from capture.session.core import Again, Core, Outbound
 from capture.session.settings import (
-    GIVE_UP_AFTER,
     LOGON_TIME_NS,
     LOGOUT_TIME_NS,
     OUTBOX_LIMIT,
     PROOF_TEST_REQ_ID,
-    TEST_REQUEST_AFTER,
     TEXT_LIMIT,
     UNSUPPORTED_MESSAGE_TYPE,
     VIOLATION_LOGOUT_TIME_NS,
@@ -454,14 +452,13 @@ class Session(Core):
         if self.settings.silence_s_limit:
             due = min(due, self.settings.silence_s_limit * values.SECOND_NS)
         silent = mono_ns - self.received_ns
-        if self._tested_ns is None and silent >= TEST_REQUEST_AFTER * interval:
+        asked_after, given_up_after = self.settings.test_request_after, self.settings.give_up_after
+        if self._tested_ns is None and silent >= asked_after * interval:
             self._tests += 1
             self._tested_ns = mono_ns
             test_req_id = self.settings.test_req_id or b"T%d" % self._tests
             self.queue(tags.TEST_REQUEST, ((tags.TEST_REQ_ID, test_req_id),))
-        elif (
-            self._tested_ns is not None and mono_ns - self._tested_ns >= (GIVE_UP_AFTER - TEST_REQUEST_AFTER) * interval
-        ):
+        elif self._tested_ns is not None and mono_ns - self._tested_ns >= (given_up_after - asked_after) * interval:
             # Judged from our own question: a process that was stopped for a minute asks first and judges once.
             self.close(f"silent for {silent / values.SECOND_NS:.0f} s")
         elif mono_ns - self._sent_ns >= due and (initiator or self._tested_ns is None):

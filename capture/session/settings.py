@@ -48,6 +48,8 @@ class SessionSettings:
     resend_span: numbers asked for in one ResendRequest; 0 is all at once.
     test_req_id: TestReqID(112) of our TestRequests; empty for a fresh one each time.
     silence_s_limit: say something at least every so many seconds, where the interval agreed is longer; 0 is as agreed.
+    test_request_after, give_up_after: heartbeat intervals of silence that end in a TestRequest, and in a close.
+    takes_resets: whether the other side may set its number by force (SequenceReset with 123=N); else it is rejected.
     hold_unsent: keep what the application sends before the Logon until it is answered; else that is an error.
     prove_numbers: test the connection before anything held goes out.
     next_expected: NextExpectedMsgSeqNum(789) is agreed with the other side; never sent or heeded otherwise.
@@ -70,6 +72,9 @@ class SessionSettings:
     resend_span: int = 0
     test_req_id: bytes = b""
     silence_s_limit: int = 0
+    test_request_after: float = TEST_REQUEST_AFTER
+    give_up_after: float = GIVE_UP_AFTER
+    takes_resets: bool = True
     hold_unsent: bool = False
     prove_numbers: bool = False
     next_expected: bool = False

@@ -16,18 +16,21 @@ from random import Random
 from typing import Final
 
 from capture.session.intake import Intake
-from capture.session.rollover import KRAKEN_ROLLOVER
-from capture.session.session import Role, Session, SessionSettings
+from capture.session.session import Session
 from capture.session.states import State
+from capture.session.store import RecentFrames
 from capture.venue.answers import SUBSCRIPTIONS_LIMIT, Answers, Refused, Rejected, Wanted
+from capture.venue.garbled import RejectingIntake
 from capture.venue.listing import HALTED, Listing
-from capture.venue.settings import FAST, VenueSettings
+from capture.venue.outgoing import told
+from capture.venue.register import Register
+from capture.venue.settings import FAST, RESEND_BYTES_LIMIT, VenueSettings
 from capture.venue.shuffle import shuffled
 from capture.venue.source import Body, Source
 from capture.venue.stamp import Stamp, trades_only
 from capture.wire import tags, values
 from capture.wire.encoder import encode
-from capture.wire.message import Message, parse
+from capture.wire.message import Message, split
 
 __all__ = ["FAST", "Acceptor", "VenueSettings"]
 
@@ -57,23 +60,24 @@ class _Playing:
 class Acceptor:
     """The venue's end of one connection; see the module for the owner's loop."""
 
-    def __init__(self, source: Source, settings: VenueSettings, listing: Listing | None = None) -> None:
+    def __init__(
+        self, source: Source, settings: VenueSettings, listing: Listing | None = None, register: Register | None = None
+    ) -> None:
         self.source = source
         self.settings = settings
         self.listing = listing or Listing(source, settings)
         self.session = Session(
-            SessionSettings(
-                Role.ACCEPTOR,
-                sender=settings.target,
-                target=b"",
+            settings.session(
+                settings.target,
                 sending_time_limit_s=settings.sending_time_limit_s,
-                strict_time=True,
-                rollover=KRAKEN_ROLLOVER,
-            )
+                resent_types=settings.resent_types,
+            ),
+            RecentFrames(frames_limit=settings.resend_limit, bytes_limit=RESEND_BYTES_LIMIT),
         )
         self.answers = Answers(self.session, self.listing, settings)
         self.messages_sent = 0
-        self._intake = Intake(self.session)
+        self._register = register or Register(settings, settings.second_logon)
+        self._intake = (RejectingIntake if settings.garbled == "rejected" else Intake)(self.session)
         self._out: list[bytes] = []
         self._playing: dict[str, list[_Playing]] = {}
         self._ended: set[str] = set()
@@ -94,7 +98,10 @@ class Acceptor:
         for message in self._intake.messages(data, mono_ns):
             if not self._may_log_on(message, wall_ns):
                 return
-            for delivery in self.session.receive(message, wall_ns, mono_ns):
+            deliveries = self.session.receive(message, wall_ns, mono_ns)
+            if self.session.state is State.LOGON_RECEIVED:
+                self.session.next_out = self._register.first_number(self.session.target)
+            for delivery in deliveries:
                 self._serve(delivery.message, delivery.msg_seq_num, mono_ns)
             self._flush(wall_ns, mono_ns)
 
@@ -107,6 +114,21 @@ class Acceptor:
     def log_out(self, text: str, wall_ns: int, mono_ns: int) -> None:
         """End the session from the venue's side."""
         self.session.log_out(text)
+        self._flush(wall_ns, mono_ns)
+
+    def roll_over(self, wall_ns: int, mono_ns: int) -> None:
+        """End the day of this session, or begin a new one in place; nothing that was asked for survives it."""
+        match self.settings.rollover:
+            case "logout":
+                self.session.log_out("daily roll-over")
+            case "reset" if self.session.state in _STATES_SERVED:
+                self._playing.clear()
+                self._due.clear()
+                self._ended.clear()
+                self.answers = Answers(self.session, self.listing, self.settings)
+                self.session.reset_numbers()
+            case "close":
+                self.session.close("daily roll-over")
         self._flush(wall_ns, mono_ns)
 
     def instrument_changed(self, symbol: str, wall_ns: int, mono_ns: int) -> None:
@@ -158,10 +180,13 @@ class Acceptor:
                 playing.stragglers -= 1
             frames.append(stamp.stamped(body, playing.md_req_id, playing.md_req_id_sum, first + len(frames)))
         if frames:
-            self.session.sent_application(mono_ns, count=len(frames))
-            self.messages_sent += len(frames)
             if self._shuffle is not None:
                 frames = [shuffled(frame, self._shuffle) for frame in frames]
+            self.session.sent_application(mono_ns, count=len(frames))
+            if self.settings.resend == "replay":
+                for seq_num, frame in enumerate(frames, first):
+                    self.session.store.put(seq_num, frame)
+            self.messages_sent += len(frames)
         return frames
 
     def next_due_mono_ns(self) -> int | None:
@@ -183,18 +208,22 @@ class Acceptor:
     # Session.
 
     def _may_log_on(self, message: Message, wall_ns: int) -> bool:
-        """Return whether a first Logon names a client that is known."""
-        if self.session.state is not State.CONNECTED or message.msg_type != tags.LOGON or not self.settings.clients:
+        """Return whether a first Logon names a client that is known and may have a session now."""
+        if self.session.state is not State.CONNECTED or message.msg_type != tags.LOGON:
             return True
-        sender = message.get(tags.SENDER_COMP_ID)
-        if sender in self.settings.clients:
+        sender = message.get(tags.SENDER_COMP_ID) or b""
+        if self.settings.clients and sender not in self.settings.clients:
+            problem = "unknown SenderCompID(49)"
+        elif not self._register.admit(sender, self.session):
+            problem = "SenderCompID(49) is logged on already"
+        else:
             return True
-        self.session.close_reason = "unknown SenderCompID(49)"
+        self.session.close_reason = problem
         if self.settings.logon_failure == "logout" and sender:
             self._out.append(
                 encode(
                     tags.LOGOUT,
-                    ((tags.TEXT, b"Logon refused: unknown SenderCompID(49)"),),
+                    ((tags.TEXT, f"Logon refused: {problem}".encode()),),
                     msg_seq_num=1,
                     sender=self.settings.target,
                     target=sender,
@@ -214,7 +243,8 @@ class Acceptor:
 
     def _flush(self, wall_ns: int, mono_ns: int) -> None:
         while (frame := self.session.next_frame(wall_ns)) is not None:
-            self.session.sent(parse(frame), mono_ns)
+            frame = told(frame, self.settings)
+            self.session.sent(split(frame), mono_ns)
             self._out.append(frame if self._shuffle is None else shuffled(frame, self._shuffle))
 
     # Requests.
@@ -270,7 +300,7 @@ class Acceptor:
 
     def _subscribe(self, wanted: Wanted, symbol: str, mono_ns: int) -> None:
         md_req_id = wanted.md_req_id.encode()
-        shape = self.settings.shape(wanted.depth, self.listing.precision(symbol))
+        shape = self.settings.shape(wanted.depth, self.listing.precision(symbol), orders=wanted.orders)
         bodies = self.source.bodies(symbol, shape)
         wants_book, wants_trades = b"0" in wanted.entry_types, b"2" in wanted.entry_types
         if self.settings.trades_snapshot and not wants_book:

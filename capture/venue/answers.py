@@ -58,6 +58,7 @@ class Wanted:
     depth: int
     entry_types: frozenset[bytes]
     subscribe: bool
+    orders: bool  # Level 3: an entry for each order.
 
 
 @dataclass(slots=True)
@@ -194,7 +195,12 @@ class Answers:
         symbols = dict.fromkeys(it.decode("utf-8", "backslashreplace") for it in groups[tags.SYMBOL])
         entry_types = frozenset(groups[tags.MD_ENTRY_TYPE])
         return Wanted(
-            md_req_id.decode("utf-8", "backslashreplace"), tuple(symbols), int(depth), entry_types, kind == _SUBSCRIBE
+            md_req_id=md_req_id.decode("utf-8", "backslashreplace"),
+            symbols=tuple(symbols),
+            depth=int(depth),
+            entry_types=entry_types,
+            subscribe=kind == _SUBSCRIBE,
+            orders=message.get(tags.AGGREGATED_BOOK) == b"N",
         )
 
     def check_request(self, message: Message, wanted: Wanted) -> None:
@@ -204,11 +210,12 @@ class Answers:
         if wanted.entry_types not in _ENTRY_TYPES:
             raise Rejected(b"8", "Unsupported MDEntryType")
         aggregated = message.get(tags.AGGREGATED_BOOK)
-        if aggregated == b"N":
+        if wanted.orders:
             if b"2" in wanted.entry_types:
                 raise Rejected(b"C", "Trade not available on this request")
-            raise Rejected(b"B", "Level 3 not available")
-        if aggregated not in {None, b"Y"}:
+            if not self.settings.level_3 or not self.listing.has_orders:
+                raise Rejected(b"B", "Level 3 not available")
+        elif aggregated not in {None, b"Y"}:
             raise Rejected(b"A", f"Unsupported scope: {message.text(tags.AGGREGATED_BOOK)}")
         if wanted.depth not in VENUE_DEPTHS or wanted.depth == self.settings.depth_refused:
             raise Rejected(b"5", f"Unsupported market depth: {wanted.depth}")

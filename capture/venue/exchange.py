@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from capture.errors import ValueMalformed
 from capture.trading.orders import OrdType, Side, decimal_text
 from capture.venue.matching import Fill, MatchingBook, Standing, book_of
+from capture.venue.order_ids import order_id
 from capture.venue.recording import Recordings
 from capture.wire import tags, values
 from capture.wire.message import Field
@@ -28,7 +29,6 @@ NEW, PARTIALLY_FILLED, FILLED, CANCELED = b"0", b"1", b"2", b"4"  # OrdStatus(39
 OPEN_STATUSES: Final = frozenset({NEW, PARTIALLY_FILLED})
 GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL = b"1", b"3", b"4"  # TimeInForce(59).
 ZERO: Final = Decimal(0)
-_BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 Send = Callable[[bytes, tuple[Field, ...]], None]
 
@@ -126,7 +126,7 @@ class Exchange:
     def place(self, order: VenueOrder, wall_ns: int) -> None:
         """Admit an order, report it, trade it, and let the rest stand. Errors: Refused."""
         book = self._admit(order)
-        order.order_id = self._order_id()
+        order.order_id = order_id(len(self.orders) + 1)
         self.orders[order.order_id] = order
         self.placed_count += 1
         self._report(order, b"0", order.cl_ord_id, wall_ns)
@@ -174,9 +174,9 @@ class Exchange:
             raise Refused("EOrder:Unknown order", b"101")
         return order
 
-    def open_orders(self, sender: bytes) -> list[VenueOrder]:
-        """Return a sender's open orders, oldest first."""
-        return [it for it in self.orders.values() if it.sender == sender and it.status in OPEN_STATUSES]
+    def open_orders(self, sender: bytes | None) -> list[VenueOrder]:
+        """Return a sender's open orders, or everybody's, oldest first."""
+        return [it for it in self.orders.values() if sender in {it.sender, None} and it.status in OPEN_STATUSES]
 
     # Helpers.
 
@@ -243,14 +243,6 @@ class Exchange:
         connection = self.connections.get(order.sender)
         if connection is not None:
             connection.send(tags.EXECUTION_REPORT, tuple(sorted(fields.items())))
-
-    def _order_id(self) -> str:
-        """Return an OrderID(37) of the venue's form: OXXXXX-XXXXX-XXXXXX."""
-        number, text = len(self.orders) + 1, ""
-        for _ in range(16):
-            number, digit = divmod(number, len(_BASE32))
-            text = _BASE32[digit] + text
-        return f"O{text[:5]}-{text[5:10]}-{text[10:]}"
 
 
 def _product(one: Decimal, other: Decimal) -> Decimal:

@@ -24,19 +24,18 @@ from capture.venue.faults import (
     FaultPlan,
     Precision,
     Reset,
+    RollOver,
     Silence,
     Storm,
     Wait,
     Write,
 )
+from capture.venue.frames import rebuilt
 from capture.wire import tags, values
 from capture.wire.framer import FRAME_BYTES_LIMIT
 from capture.wire.message import split
 
 _SUM_BYTES: Final = 7  # 10=ddd and SOH
-_HEADER: Final = frozenset(
-    {tags.MSG_TYPE, tags.MSG_SEQ_NUM, tags.SENDER_COMP_ID, tags.TARGET_COMP_ID, tags.SENDING_TIME}
-)
 
 
 class FaultLine:
@@ -70,6 +69,7 @@ class FaultLine:
             "precision": self._precision,
             "skew": self._skew,
             "storm": self._storm,
+            "rollover": self._roll_over,
         }
 
     def until_next(self) -> int | None:
@@ -118,7 +118,7 @@ class FaultLine:
         held = self._held.pop()
         if b"\x0135=W\x01" in held:  # It is the snapshot that comes late, not the number.
             numbers = _number(held), _number(frame)
-            return _rebuilt(frame, {tags.MSG_SEQ_NUM: numbers[0]}) + _rebuilt(held, {tags.MSG_SEQ_NUM: numbers[1]})
+            return rebuilt(frame, {tags.MSG_SEQ_NUM: numbers[0]}) + rebuilt(held, {tags.MSG_SEQ_NUM: numbers[1]})
         return frame + held
 
     def _corrupt(self, frame: bytes, session: Session) -> list[Action]:
@@ -137,7 +137,7 @@ class FaultLine:
 
     def _wrong_book(self, frame: bytes, session: Session) -> list[Action]:
         value = int(split(frame).need(tags.CHECKSUM_ORDER_BOOK))
-        return [Write(_rebuilt(frame, {tags.CHECKSUM_ORDER_BOOK: b"%d" % (value ^ 1)}))]
+        return [Write(rebuilt(frame, {tags.CHECKSUM_ORDER_BOOK: b"%d" % (value ^ 1)}))]
 
     def _stall(self, frame: bytes, session: Session) -> list[Action]:
         return [Wait(STALL_S), Write(frame)]
@@ -157,8 +157,8 @@ class FaultLine:
     def _large(self, frame: bytes, session: Session) -> list[Action]:
         number = int(_number(frame))
         session.next_out += 1
-        message = _rebuilt(frame, {tags.MSG_TYPE: b"B"}, body=((tags.TEXT, b"A" * LARGE_BYTES),))
-        return [Write(message), Write(_rebuilt(frame, {tags.MSG_SEQ_NUM: b"%d" % (number + 1)}))]
+        message = rebuilt(frame, {tags.MSG_TYPE: b"B"}, body=((tags.TEXT, b"A" * LARGE_BYTES),))
+        return [Write(message), Write(rebuilt(frame, {tags.MSG_SEQ_NUM: b"%d" % (number + 1)}))]
 
     def _huge(self, frame: bytes, session: Session) -> list[Action]:
         return [Write(b"8=FIX.4.4\x019=%d\x0135=X\x01" % (FRAME_BYTES_LIMIT + 1))]
@@ -169,17 +169,17 @@ class FaultLine:
 
     def _jump(self, frame: bytes, session: Session) -> list[Action]:
         session.next_out += JUMP
-        return [Write(_rebuilt(frame, {tags.MSG_SEQ_NUM: b"%d" % (int(_number(frame)) + JUMP)}))]
+        return [Write(rebuilt(frame, {tags.MSG_SEQ_NUM: b"%d" % (int(_number(frame)) + JUMP)}))]
 
     def _low(self, frame: bytes, session: Session) -> list[Action]:
-        return [Write(_rebuilt(frame, {tags.MSG_SEQ_NUM: b"1"}))]
+        return [Write(rebuilt(frame, {tags.MSG_SEQ_NUM: b"1"}))]
 
     def _silent(self, frame: bytes, session: Session) -> list[Action]:
         return [Silence()]
 
     def _empty(self, frame: bytes, session: Session) -> list[Action]:
         kept = [(tag, value) for tag, value in split(frame).fields if tag in {tags.SYMBOL, tags.MD_REQ_ID}]
-        return [Write(_rebuilt(frame, {tags.MSG_TYPE: b"W"}, body=(*kept, (tags.NO_MD_ENTRIES, b"0"))))]
+        return [Write(rebuilt(frame, {tags.MSG_TYPE: b"W"}, body=(*kept, (tags.NO_MD_ENTRIES, b"0"))))]
 
     def _precision(self, frame: bytes, session: Session) -> list[Action]:
         return [Write(frame), Precision(split(frame).text(tags.SYMBOL))]
@@ -191,6 +191,9 @@ class FaultLine:
     def _storm(self, frame: bytes, session: Session) -> list[Action]:
         return [Storm(STORM_CONNECTIONS)]
 
+    def _roll_over(self, frame: bytes, session: Session) -> list[Action]:
+        return [Write(frame), RollOver()]
+
 
 def _number(frame: bytes) -> bytes:
     return split(frame).need(tags.MSG_SEQ_NUM)
@@ -198,14 +201,4 @@ def _number(frame: bytes) -> bytes:
 
 def _skewed(frame: bytes, seconds: int) -> bytes:
     at_ns = values.timestamp_ns(split(frame).need(tags.SENDING_TIME)) + seconds * values.SECOND_NS
-    return _rebuilt(frame, {tags.SENDING_TIME: values.timestamp_text(at_ns)})
-
-
-def _rebuilt(frame: bytes, changes: dict[int, bytes], *, body: tuple[tuple[int, bytes], ...] | None = None) -> bytes:
-    """Return a frame with other values, or another body, and with BodyLength(9) and CheckSum(10) to match."""
-    fields = [(tag, changes.get(tag, value)) for tag, value in split(frame).fields[2:-1]]
-    if body is not None:
-        fields = [*(it for it in fields if it[0] in _HEADER), *body]
-    text = b"".join([b"%d=%b\x01" % it for it in fields])
-    head = b"8=FIX.4.4\x019=%d\x01" % len(text)
-    return b"%b%b10=%03d\x01" % (head, text, (sum(head) + sum(text)) & 0xFF)
+    return rebuilt(frame, {tags.SENDING_TIME: values.timestamp_text(at_ns)})

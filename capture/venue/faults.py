@@ -65,7 +65,11 @@ class Precision(NamedTuple):
     symbol: str
 
 
-Action = Write | Wait | Close | Reset | Silence | Storm | Precision
+class RollOver(NamedTuple):
+    """Roll over as at the end of a day, whatever the time."""
+
+
+Action = Write | Wait | Close | Reset | Silence | Storm | Precision | RollOver
 
 
 class Fault(NamedTuple):
@@ -143,6 +147,7 @@ FAULTS: Final[dict[str, tuple[str, Callable[[bytes], bool]]]] = {
     "precision": ("the instrument's price gets a decimal more", _always),
     "skew": (f"SendingTime(52) is {SKEW_S} s ahead from here on", _always),
     "storm": (f"the connection is dropped, and the next {STORM_CONNECTIONS} at Logon", _always),
+    "rollover": ("the venue rolls over, whatever the time of day", _always),
 }
 # Of the venue as a whole, without a number.
 WHOLE: Final = {

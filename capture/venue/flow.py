@@ -56,7 +56,7 @@ class Instrument:
 
 
 class Flow:
-    """One symbol's orders coming and going, as one subscriber sees them."""
+    """One symbol's orders coming and going, as one subscriber sees them. view: of Level 2 unless another is given."""
 
     def __init__(
         self,
@@ -66,13 +66,14 @@ class Flow:
         sizes: list[tuple[bytes, bytes]],
         levels: int,
         began_ms: int,
+        view: BookView | None = None,
     ) -> None:
         self._instrument, self._sizes, self._shape = instrument, sizes, shape
         self._draw = random.random
         self._most = levels + levels // 8
         self._levels = levels
         self._began_ms = began_ms
-        self._view = BookView(instrument.symbol, shape)
+        self._view = view or BookView(instrument.symbol, shape)
         self._ends: tuple[SideView, SideView] = (self._view.bids, self._view.offers)
         self._texts: tuple[dict[int, tuple[bytes, bytes]], ...] = ({}, {})
         precision = shape.precision or (instrument.decimals, SIZE_DECIMALS)
@@ -176,7 +177,7 @@ class Flow:
                 end.remove(key, self._time, self._out)
             elif number > 1:
                 taken = 1 + int(draw() * (number - 1))
-                end.set(key, self._sized(side, key, number - taken), self._out)
+                end.take(key, self._sized(side, key, number - taken), self._out)
             self._trades += 1
             price, traded = head[head.index(b"\x01270=") + 5 : -5], trimmed(taken, SIZE_DECIMALS)
             times = (self._time, order_type, 2 if side == 0 else 1)
@@ -241,7 +242,7 @@ class Flow:
         return text
 
     def _set_time(self, at_ns: int) -> None:
-        self._at_ns = at_ns
+        self._at_ns = self._view.at_ns = at_ns
         ms = (self._began_ms + at_ns // values.MILLISECOND_NS) % values.DAY_MS
         second, ms = divmod(ms, 1000)
         if second != self._second:

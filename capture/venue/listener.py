@@ -46,6 +46,11 @@ class Listener(ABC, Generic[AClient]):
         """Return the protocol of a new connection."""
 
     async def __aenter__(self) -> Self:
+        await self.listen()
+        return self
+
+    async def listen(self) -> None:
+        """Begin to listen. Errors: CannotListen."""
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
@@ -55,7 +60,6 @@ class Listener(ABC, Generic[AClient]):
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise CannotListen(host=self.host, port=self.port, reason=reason) from None
         self.port = int(self._server.sockets[0].getsockname()[1])
-        return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         assert self._server is not None

@@ -55,6 +55,11 @@ class Listing:
         """Instruments of the list; one that is hidden is none of them."""
         return [name for name, it in self._fields.items() if it.get(tags.ASSET_PAIR_STATUS) != b"0"]
 
+    @property
+    def has_orders(self) -> bool:
+        """Whether market data can be had as Level 3."""
+        return self._source.has_orders
+
     def is_listed(self, symbol: str) -> bool:
         """Return whether the list has it."""
         return symbol in self._fields and self._status(symbol) != HIDDEN

@@ -14,8 +14,9 @@ from typing import Final
 from capture.errors import SettingInvalid
 from capture.market.requests import FULL_DEPTH
 from capture.venue.flow import LEVELS_LEAST, SIZE_DECIMALS, Flow, Instrument, random_size, trimmed
+from capture.venue.orders import OrderBookView
 from capture.venue.source import Body, Shape
-from capture.wire import tags
+from capture.wire import tags, values
 from capture.wire.message import Field
 
 SYMBOLS_LIMIT: Final = 10_000
@@ -34,7 +35,8 @@ _QUOTES: Final = ("USD", "EUR", "GBP", "CHF", "BTC", "ETH", "USDT", "CAD", "AUD"
 class SyntheticMarket:
     """A source of streams that never end.
 
-    rate: messages a second over all symbols. began_ms: time of day at the beginning, for MDEntryTime(273).
+    rate: messages a second over all symbols. began_ms: when it began, for MDEntryTime(273) and, of Level 3, with its
+        date for MDEntryTimestamp(5060).
     levels: of each side of the full book. Errors: SettingInvalid.
     """
 
@@ -63,6 +65,11 @@ class SyntheticMarket:
         }
 
     @property
+    def has_orders(self) -> bool:
+        """See Source."""
+        return True
+
+    @property
     def symbols(self) -> frozenset[str]:
         """Every symbol of the market."""
         return frozenset(self._instruments)
@@ -70,7 +77,13 @@ class SyntheticMarket:
     def bodies(self, symbol: str, shape: Shape) -> Iterator[Body]:
         """Return one symbol's stream from its beginning; it has no end."""
         random = Random(f"fixtape market {self._seed} {symbol}")  # noqa: S311 - a market, not a secret
-        return Flow(self._instruments[symbol], random, shape, self._sizes, self._levels, self._began_ms).bodies()
+        instrument, view = self._instruments[symbol], None
+        if shape.orders:
+            # A chance of their own: what happens to levels is the same whether their orders are told or not.
+            chance = Random(f"fixtape orders {self._seed} {symbol}")  # noqa: S311 - a market, not a secret
+            began_ns = self._began_ms * values.MILLISECOND_NS
+            view = OrderBookView(symbol, shape, chance, (instrument.decimals, SIZE_DECIMALS), began_ns)
+        return Flow(instrument, random, shape, self._sizes, self._levels, self._began_ms, view).bodies()
 
 
 def _names(count: int) -> list[str]:

@@ -76,6 +76,11 @@ class Recordings:
         return max((it.messages[-1].offset_ns for it in self.streams.values() if it.messages), default=0)
 
     @property
+    def has_orders(self) -> bool:
+        """See Source: what was recorded are levels."""
+        return False
+
+    @property
     def symbols(self) -> Collection[str]:
         """Symbols that were recorded."""
         return self.streams.keys()

@@ -14,18 +14,20 @@ from typing import Final, cast
 
 from capture import clock
 from capture.errors import MisuseError
+from capture.session.states import State
 from capture.venue.acceptor import Acceptor, VenueSettings
 from capture.venue.fault_line import FaultLine
-from capture.venue.faults import Action, Close, FaultPlan, Precision, Reset, Silence, Storm, Wait, Write
-from capture.venue.listener import Listener
+from capture.venue.faults import Action, Close, FaultPlan, Precision, Reset, RollOver, Silence, Storm, Wait, Write
 from capture.venue.listing import SESSION_STATUSES, Listing
 from capture.venue.recording import precision_of
+from capture.venue.register import Register
+from capture.venue.rolling import RollingListener
 from capture.venue.source import Source
 
 CLIENTS_LIMIT: Final = 64
 BURST_MESSAGES: Final = 256  # Between two looks at the client's requests.
 WRITE_BUFFER_BYTES: Final = 1 << 20  # Beyond it the client is slower than the playback, which waits.
-ROLLOVER_S: Final = 30.0  # How long the real one takes.
+UNREAD_BYTES_LIMIT: Final = 64 << 20  # Of answers; a client that asks and does not read is dropped.
 TICK_S: Final = 0.1
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ class _ClientConnection(asyncio.Protocol):
 
     def __init__(self, server: "VenueServer") -> None:
         self._server = server
-        self.acceptor = Acceptor(server.source, server.settings, server.listing)
+        self.acceptor = Acceptor(server.source, server.settings, server.listing, server.register)
         self._transport: asyncio.Transport | None = None
         self._writable = True
         self._timer: asyncio.Handle | None = None
@@ -64,7 +66,7 @@ class _ClientConnection(asyncio.Protocol):
             self._server.storm -= 1
             self.abort()
             return
-        if self._loop.time() < self._server.refuses_until:
+        if self._server.refuses and self.acceptor.session.state is State.CONNECTED:
             self.abort()
             return
         now = clock.read()
@@ -93,6 +95,12 @@ class _ClientConnection(asyncio.Protocol):
         """End this session in order."""
         now = clock.read()
         self.acceptor.log_out("the venue is closing", now.wall_ns, now.mono_ns)
+        self._write()
+
+    def roll_over(self) -> None:
+        """End the day of this session."""
+        now = clock.read()
+        self.acceptor.roll_over(now.wall_ns, now.mono_ns)
         self._write()
 
     def instrument_changed(self, symbol: str) -> None:
@@ -127,7 +135,10 @@ class _ClientConnection(asyncio.Protocol):
         frames = self.acceptor.take_frames()
         if frames:
             self._act(Write(self._faults.passed(frames, market=False)))
-        if self.acceptor.session.close_reason is not None:
+        if transport.get_write_buffer_size() > UNREAD_BYTES_LIMIT:
+            log.warning("%s dropped: %d bytes of answers unread, the limit", self._name, UNREAD_BYTES_LIMIT)
+            transport.abort()
+        elif self.acceptor.session.close_reason is not None:
             self._act(Close())
 
     @property
@@ -189,6 +200,8 @@ class _ClientConnection(asyncio.Protocol):
                     self._transport.abort()
                 case Precision(symbol):
                     self._loop.call_soon(self._server.raise_precision, symbol)
+                case RollOver():
+                    self._loop.call_soon(self._server.roll_over)
 
     def _go_on(self) -> None:
         self._waiting = False
@@ -196,7 +209,7 @@ class _ClientConnection(asyncio.Protocol):
         self._play()
 
 
-class VenueServer(Listener[_ClientConnection]):
+class VenueServer(RollingListener[_ClientConnection]):
     """A venue of market data that listens."""
 
     def __init__(
@@ -209,23 +222,17 @@ class VenueServer(Listener[_ClientConnection]):
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        super().__init__(context, host=host, port=port)
+        register = Register(settings, settings.second_logon)
+        super().__init__(context, settings, register, host=host, port=port)
         self.source, self.settings = source, settings
         self.listing = Listing(source, settings)
         self.faults = faults or FaultPlan()
         self.storm = 0  # Connections to drop as soon as they speak.
-        self.refuses_until = 0.0  # On the loop's clock: while the venue rolls over.
         self.messages_sent = 0  # To clients that are gone; see `total_sent`.
 
     def connection(self) -> _ClientConnection:
         """Return the protocol of a new client."""
         return _ClientConnection(self)
-
-    def roll_over(self, lasts_s: float = ROLLOVER_S) -> None:
-        """End every session in order and let nobody in for a while; numbers begin anew. On its loop."""
-        self.refuses_until = asyncio.get_running_loop().time() + lasts_s
-        for connection in list(self.connections):
-            connection.log_out()
 
     def update_instrument(self, symbol: str, **changes: object) -> None:
         """Change, list or delist an instrument and push it to whoever asked; see `Listing.update`. On its loop."""

@@ -21,7 +21,7 @@ _GROUPS: Final = {
     tags.NO_MD_ENTRIES: frozenset(
         {
             tags.MD_UPDATE_ACTION, tags.MD_ENTRY_TYPE, tags.MD_ENTRY_ID, tags.MD_ENTRY_PX, tags.MD_ENTRY_SIZE,
-            tags.MD_ENTRY_TIME, tags.ORD_TYPE, tags.AGGRESSOR_SIDE,
+            tags.MD_ENTRY_TIME, tags.MD_ENTRY_TIMESTAMP, tags.MD_ENTRY_TIME_QUEUE, tags.ORD_TYPE, tags.AGGRESSOR_SIDE,
         }
     ),
     tags.NO_RELATED_SYM: frozenset(

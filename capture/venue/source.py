@@ -42,6 +42,7 @@ class Shape:
     """In which form a stream is wanted.
 
     depth: MarketDepth(264). precision: decimals of price and size for 5041 where they differ from the source's own.
+    orders: Level 3, an entry for each order.
     The others are switches of the venue, see `venue.settings`.
     """
 
@@ -52,6 +53,7 @@ class Shape:
     depth_1_checksum: bool = True
     trades_first: bool = True
     precision: tuple[int, int] | None = None
+    orders: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -65,6 +67,10 @@ class Source(Protocol):
     @property
     def instruments(self) -> Mapping[str, tuple[Field, ...]]:
         """The fields of each instrument as the list (35=y) has them, Symbol(55) first."""
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether it can be served as Level 3, order by order."""
 
     @property
     def symbols(self) -> Collection[str]:

@@ -1,7 +1,9 @@
 """One client's connection to the simulated venue's order entry, sans I/O: signed Logon, requests, refusals.
 
-Layer: venue. Source: venue reference 3.1, 3.6, 3.7, 6.1 to 6.8, 8.2; rows 20, 22, 23, 24, 28 and 31 of section 7.
-Left to others: sockets and timers (`venue.trading_server`), orders and reports (`venue.exchange`).
+Layer: venue. Source: venue reference 3.1, 3.6, 3.7, 6.1 to 6.8, 8.2; rows 1, 2, 20 to 25, 28, 31 and 33 of
+section 7.
+Left to others: sockets and timers (`venue.trading_server`), orders and reports (`venue.exchange`), what switches there
+are (`venue.settings`).
 
 The owner calls `opened`, `received`, `tick`, `closed`, and writes what `take_bytes` returns. Reports may also come of
 another client's order; they wait for the next `take_bytes`.
@@ -9,18 +11,16 @@ another client's order; they wait for the next `take_bytes`.
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from capture.errors import ValueMalformed
 from capture.session.intake import Intake
-from capture.session.session import Role, Session, SessionSettings
+from capture.session.session import Session
 from capture.session.states import ESTABLISHED, State
 from capture.trading.credentials import Credentials
 from capture.trading.orders import OrdType, Side, decimal
 from capture.trading.requests import REQUEST_TYPES
-from capture.trading.session import TARGET_COMP_ID
 from capture.venue.exchange import (
     FILL_OR_KILL,
     GOOD_TILL_CANCEL,
@@ -29,11 +29,19 @@ from capture.venue.exchange import (
     Refused,
     VenueOrder,
 )
+from capture.venue.garbled import RejectingIntake
+from capture.venue.outgoing import told
+from capture.venue.register import Register
+from capture.venue.settings import TradingVenueSettings
 from capture.wire import tags, values
 from capture.wire.encoder import encode
-from capture.wire.message import Field, Message, parse
+from capture.wire.message import Field, Message, split
+
+__all__ = ["TradingAcceptor", "TradingVenueSettings"]
 
 NONCE_WINDOW_MS: Final = 5000  # Either side of our clock.
+MICROSECOND_NS: Final = 1000
+SECOND_MICROSECONDS: Final = 1_000_000
 LEAVE_ORDERS: Final = b"1"  # CancelOrdersOnDisconnect(8674): the inversion is the venue's.
 _REQUIRED_MISSING, _OUT_OF_RANGE, _BAD_FORMAT = b"1", b"5", b"6"  # SessionRejectReason(373).
 
@@ -60,23 +68,6 @@ _REQUIRED: Final[Mapping[bytes, tuple[int, ...]]] = {
 _TIMES_IN_FORCE: Final = frozenset({GOOD_TILL_CANCEL, IMMEDIATE_OR_CANCEL, FILL_OR_KILL})
 
 
-@dataclass(frozen=True, slots=True)
-class TradingVenueSettings:
-    """How the venue behaves where the real one's behaviour is open.
-
-    clients: SenderCompIDs that may log on; empty is any.
-    cancels_at_logout: whether an orderly Logout counts as a disconnect for 8674=0 (section 7, row 23).
-    reaches_across_connections: whether a cancel by 35=F reaches orders of the sender's earlier connections (6.4).
-    refuses_second_logon: whether a sender that is logged on is refused a second connection; else it evicts the first.
-    """
-
-    target: bytes = TARGET_COMP_ID
-    clients: frozenset[bytes] = frozenset()
-    cancels_at_logout: bool = False
-    reaches_across_connections: bool = True
-    refuses_second_logon: bool = False
-
-
 class _FieldFault(Exception):
     """A field that is answered by a Reject (35=3)."""
 
@@ -88,12 +79,19 @@ class _FieldFault(Exception):
 class TradingAcceptor:
     """The venue's end of one trading connection; see the module for the owner's loop."""
 
-    def __init__(self, exchange: Exchange, settings: TradingVenueSettings, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        settings: TradingVenueSettings,
+        credentials: Credentials,
+        register: Register | None = None,
+    ) -> None:
         self.exchange, self.settings = exchange, settings
-        self.session = Session(SessionSettings(Role.ACCEPTOR, sender=settings.target, target=b"", strict_time=True))
+        self.session = Session(settings.session(settings.target))
         self.requests_count = 0
         self._credentials = credentials
-        self._intake = Intake(self.session)
+        self._register = register or Register(settings)
+        self._intake = (RejectingIntake if settings.garbled == "rejected" else Intake)(self.session)
         self._out: list[bytes] = []
         self._connection = 0
         self._cancel_on_disconnect = True
@@ -107,7 +105,10 @@ class TradingAcceptor:
         for message in self._intake.messages(data, mono_ns):
             if self.session.state is State.CONNECTED and not self._may_log_on(message, wall_ns):
                 return
-            for delivery in self.session.receive(message, wall_ns, mono_ns):
+            deliveries = self.session.receive(message, wall_ns, mono_ns)
+            if self.session.state is State.LOGON_RECEIVED:
+                self.session.next_out = self._register.first_number(self.session.target)
+            for delivery in deliveries:
                 self._serve(delivery.message, delivery.msg_seq_num, wall_ns)
             self._flush(wall_ns, mono_ns)
 
@@ -121,9 +122,20 @@ class TradingAcceptor:
         self.session.log_out(text)
         self._flush(wall_ns, mono_ns)
 
+    def roll_over(self, wall_ns: int, mono_ns: int) -> None:
+        """End the day of this session, or have its numbers begin anew in place, which leaves its orders alone."""
+        match self.settings.rollover:
+            case "logout":
+                self.session.log_out("daily roll-over")
+            case "reset" if self.session.state in {State.ACTIVE, State.AWAITING_RESEND}:
+                self.session.reset_numbers()
+            case "close":
+                self.session.close("daily roll-over")
+        self._flush(wall_ns, mono_ns)
+
     def closed(self, wall_ns: int) -> None:
         """Take note of the connection's end; without Logouts its orders end too, unless they were to be left."""
-        orderly = self.session.state is State.LOGGED_OUT and not self.settings.cancels_at_logout
+        orderly = self.session.state is State.LOGGED_OUT and self.settings.cancel_on_disconnect == "abnormal"
         self.session.closed()
         if self._connection:
             cancel = self._cancel_on_disconnect and not orderly
@@ -170,14 +182,15 @@ class TradingAcceptor:
         )
         if not hmac.compare_digest(message.need(tags.PASSWORD), expected):
             return "authentication failure: invalid signature"
-        if self.settings.refuses_second_logon and sender in self.exchange.connections:
+        if self.settings.second_logon == "refuse" and sender in self.exchange.connections:
             return "SenderCompID(49) is logged on already"
         # Only a nonce that is proven counts, else anybody could use up another's.
-        if abs(nonce - wall_ns // values.MILLISECOND_NS) > NONCE_WINDOW_MS:
+        off_ms, last = abs(nonce - wall_ns // values.MILLISECOND_NS), self.exchange.nonces.get(key, 0)
+        if off_ms > NONCE_WINDOW_MS and self.settings.nonce != "rising":
             return f"authentication failure: nonce more than {NONCE_WINDOW_MS} ms from the venue's clock"
-        if nonce <= self.exchange.nonces.get(key, 0):
+        if nonce <= last and self.settings.nonce != "window":
             return "authentication failure: nonce not above the last one"
-        self.exchange.nonces[key] = nonce
+        self.exchange.nonces[key] = max(nonce, last)
         return ""
 
     def _refuse_logon(self, message: Message, text: str, wall_ns: int) -> None:
@@ -202,12 +215,21 @@ class TradingAcceptor:
             if message.msg_type not in REQUEST_TYPES:
                 raise Refused("Unsupported message type", b"3")  # noqa: TRY301 - beside what raises it elsewhere.
             _need_fields(message)
+            self._check_time(cl_ord_id, wall_ns)
             self.exchange.rises(self.session.target, cl_ord_id)
             self._carry_out(message, cl_ord_id, wall_ns)
         except _FieldFault as fault:
             self._reject(message, seq_num, fault)
         except Refused as refused:
-            self._refuse(message, cl_ord_id, refused)
+            self._refuse(message, seq_num, cl_ord_id, refused)
+
+    def _check_time(self, cl_ord_id: bytes, wall_ns: int) -> None:
+        limit = self.settings.cl_ord_id_seconds
+        if not limit:
+            return
+        microseconds = int(cl_ord_id) if cl_ord_id.isdigit() and len(cl_ord_id) <= values.DIGITS_LIMIT else 0
+        if abs(microseconds - wall_ns // MICROSECOND_NS) > limit * SECOND_MICROSECONDS:
+            raise Refused("EOrder:ClOrdID invalid value (timestamp is out of date)")
 
     def _carry_out(self, message: Message, cl_ord_id: bytes, wall_ns: int) -> None:
         sender, exchange = self.session.target, self.exchange
@@ -216,7 +238,7 @@ class TradingAcceptor:
                 exchange.place(self._read_order(message, cl_ord_id), wall_ns)
             case tags.ORDER_CANCEL_REQUEST:
                 order = exchange.find(sender, message.text(tags.ORDER_ID), message.get(tags.ORIG_CL_ORD_ID) or b"")
-                own = order.connection == self._connection or self.settings.reaches_across_connections
+                own = order.connection == self._connection or self.settings.cancel_reach == "sender"
                 if order not in exchange.open_orders(sender) or not own:
                     raise Refused("EOrder:Unknown order", b"101")
                 exchange.cancel(order, cl_ord_id, wall_ns, text="User requested")
@@ -243,7 +265,8 @@ class TradingAcceptor:
 
     def _cancel_many(self, message: Message, cl_ord_id: bytes, wall_ns: int) -> None:
         scope = _enumerated(message, tags.MASS_CANCEL_REQUEST_TYPE, frozenset({b"1", b"6", b"7"}))
-        orders = self.exchange.open_orders(self.session.target)
+        whole_account = scope == b"7" and self.settings.mass_cancel == "account"
+        orders = self.exchange.open_orders(None if whole_account else self.session.target)
         if scope != b"7":
             orders = [it for it in orders if it.connection == self._connection]
         if scope == b"1":
@@ -262,9 +285,9 @@ class TradingAcceptor:
         )
         self._send(tags.REJECT, body)
 
-    def _refuse(self, message: Message, cl_ord_id: bytes, refused: Refused) -> None:
+    def _refuse(self, message: Message, seq_num: int, cl_ord_id: bytes, refused: Refused) -> None:
         body: list[Field] = [
-            (tags.REF_SEQ_NUM, b"0"),  # As captured: it is not the message's number.
+            (tags.REF_SEQ_NUM, b"%d" % seq_num),
             (tags.TEXT, str(refused).encode()),
             (tags.REF_MSG_TYPE, message.msg_type),
         ]
@@ -281,7 +304,8 @@ class TradingAcceptor:
 
     def _flush(self, wall_ns: int, mono_ns: int) -> None:
         while (frame := self.session.next_frame(wall_ns)) is not None:
-            self.session.sent(parse(frame), mono_ns)
+            frame = told(frame, self.settings)
+            self.session.sent(split(frame), mono_ns)
             self._out.append(frame)
 
 

@@ -10,10 +10,13 @@ import ssl
 from typing import Final, cast
 
 from capture import clock
+from capture.session.states import State
 from capture.trading.credentials import Credentials
 from capture.venue.exchange import Exchange
-from capture.venue.listener import Listener
-from capture.venue.trading import TradingAcceptor, TradingVenueSettings
+from capture.venue.register import Register
+from capture.venue.rolling import RollingListener
+from capture.venue.settings import TradingVenueSettings
+from capture.venue.trading import TradingAcceptor
 
 CLIENTS_LIMIT: Final = 64
 TICK_S: Final = 0.1
@@ -43,6 +46,9 @@ class _TradingConnection(asyncio.Protocol):
         self._tick()
 
     def data_received(self, data: bytes) -> None:
+        if self._server.refuses and self.acceptor.session.state is State.CONNECTED:
+            self.abort()
+            return
         now = clock.read()
         before = self.acceptor.session.state
         self.acceptor.received(data, now.wall_ns, now.mono_ns)
@@ -63,6 +69,12 @@ class _TradingConnection(asyncio.Protocol):
         """End this session in order."""
         now = clock.read()
         self.acceptor.log_out("the venue is closing", now.wall_ns, now.mono_ns)
+        self.write()
+
+    def roll_over(self) -> None:
+        """End the day of this session."""
+        now = clock.read()
+        self.acceptor.roll_over(now.wall_ns, now.mono_ns)
         self.write()
 
     def abort(self) -> None:
@@ -89,7 +101,7 @@ class _TradingConnection(asyncio.Protocol):
         asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
 
-class TradingServer(Listener[_TradingConnection]):
+class TradingServer(RollingListener[_TradingConnection]):
     """Order entry that listens."""
 
     def __init__(
@@ -102,13 +114,13 @@ class TradingServer(Listener[_TradingConnection]):
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        super().__init__(context, host=host, port=port)
+        super().__init__(context, settings, Register(settings), host=host, port=port)
         self.exchange, self.settings = exchange, settings
         self._credentials = credentials
 
     def acceptor(self) -> TradingAcceptor:
         """Return the venue's end of a new connection."""
-        return TradingAcceptor(self.exchange, self.settings, self._credentials)
+        return TradingAcceptor(self.exchange, self.settings, self._credentials, self.register)
 
     def connection(self) -> _TradingConnection:
         """Return the protocol of a new client."""

@@ -83,6 +83,10 @@ class SideView:
         else:
             out.append(b"%b%b%b%b" % (action or CHANGE, head, size, time))
 
+    def take(self, key: int, level: Level, out: list[bytes]) -> None:
+        """Lower a level to what a trade leaves of it; who sees levels alone sees a change."""
+        self.set(key, level, out)
+
     def remove(self, key: int, time: bytes, out: list[bytes], size: bytes = b"0.0\x01") -> bool:
         """Remove a level, and append what is seen of it and of the one that comes into view; False: not held."""
         keys = self.keys
@@ -118,12 +122,13 @@ class SideView:
 
 
 class BookView:
-    """Both sides, and the messages about them."""
+    """Both sides, and the messages about them. at_ns: venue time since the stream began, kept by who tells changes."""
 
-    __slots__ = ("_before", "_shape", "bids", "offers")
+    __slots__ = ("_before", "_shape", "at_ns", "bids", "offers")
 
     def __init__(self, symbol: str, shape: Shape) -> None:
         self.bids, self.offers = SideView(shape), SideView(shape)
+        self.at_ns = 0
         self._shape = shape
         self._before = b"55=%b\x01262=" % symbol.encode()
 

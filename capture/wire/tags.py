@@ -96,6 +96,8 @@ NONCE: Final = 5025
 FORCE_RESET_CL_ORD_ID: Final = 5030
 ASSET_PAIR_STATUS: Final = 5032
 CHECKSUM_ORDER_BOOK: Final = 5041
+MD_ENTRY_TIMESTAMP: Final = 5060  # These two are of Level 3.
+MD_ENTRY_TIME_QUEUE: Final = 5273
 CANCEL_ORDERS_ON_DISCONNECT: Final = 8674  # 0 cancels, 1 leaves them: mind the inversion.
 
 HEARTBEAT: Final = b"0"

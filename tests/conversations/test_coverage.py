@@ -3,7 +3,7 @@
 from collections import defaultdict
 from pathlib import Path
 
-from conversation import read
+from capture.venue.conversation import read
 
 HERE = Path(__file__).parent
 CASES = HERE.parent / "data" / "session-cases.txt"

@@ -1,25 +1,25 @@
 """The language of conversations: one scenario as text, held against what is sent and what happens.
 
 It is described in `docs/session.md`. What is sent and what happens must be written down to the last message and event,
-each in its order. Left to others: what is played against (`players`).
+each in its order. Left to others: files and frames of them (`capture.venue.conversation`), what is played against
+(`players`).
 """
 
 import re
 from collections import defaultdict, deque
 from dataclasses import fields as dataclass_fields
-from pathlib import Path
 from typing import Self
 
-from fix import SECOND, SOH, T0, fields, frame, seal
+from fix import SECOND, T0
 
 from capture.session.events import SessionEvent
 from capture.session.session import Delivery
+from capture.venue.conversation import difference, frame, next_number, shown, span_ns
 from capture.wire import values
 from capture.wire.message import Message
 
 STEP_NS = SECOND // 10
 _NAMED = re.compile(r"\s+(?=[a-z_]+=)")
-_OFF = re.compile(r"52=([+-]\d+)s")
 
 
 class Surprise(AssertionError):
@@ -75,7 +75,7 @@ class Script:
                 case "<":
                     self.receive(label, rest)
                 case "@":
-                    self._pass(round(float(rest.strip().removesuffix("s")) * SECOND))
+                    self._pass(span_ns(rest))
                 case "=":
                     self.own(label, rest)
                 case ">":
@@ -95,12 +95,9 @@ class Script:
     def _expect_sent(self, label: str, text: str, where: str) -> None:
         if not self.sent[label]:
             raise Surprise(f"{where}: nothing was sent")
-        message = self.sent[label].popleft()
-        for tag, value in fields(text):
-            received = message.get(tag)
-            told = "-" if received is None else message.text(tag)
-            if told != value and (value != "*" or received is None):
-                raise Surprise(f"{where}: tag {tag} is {told} in {_told_message(message)}")
+        found = difference(text, self.sent[label].popleft())
+        if found:
+            raise Surprise(f"{where}: {found}")
 
     def _expect_happened(self, label: str, text: str, where: str) -> None:
         if not self.happened[label]:
@@ -115,7 +112,7 @@ class Script:
     def _nothing_left(self, where: str) -> None:
         for sent in self.sent.values():
             if sent:
-                raise Surprise(f"before {where}: also sent: {_told_message(sent[0])}")
+                raise Surprise(f"before {where}: also sent: {shown(sent[0])}")
         for happened in self.happened.values():
             if happened:
                 raise Surprise(f"before {where}: also happened: {happened[0]}")
@@ -133,26 +130,9 @@ class OtherSide:
         return b"".join(self._frame(part, wall_ns) for part in rest.split(" | "))
 
     def _frame(self, text: str, wall_ns: int) -> bytes:
-        if text.startswith("raw "):
-            return text[4:].encode().replace(b"^A", SOH)
-        text = _OFF.sub(lambda it: f"52={values.timestamp_text(wall_ns + int(it[1]) * SECOND).decode()}", text)
-        text, _, raw = text.partition(" ~ ")
-        data = frame(text, seq=self.next_out, sender=self._them, target=self._us, at_ns=wall_ns)
-        given = dict(fields(text))
-        if raw or "-" in given.values() or "^A" in text:
-            data = _altered(data, raw)
-        number = given.get(34, str(self.next_out))
-        if number.isdigit() and given.get(43) != "Y":
-            self.next_out = int(number) + 1
+        data = frame(text, seq_num=self.next_out, sender=self._them, target=self._us, at_ns=wall_ns)
+        self.next_out = next_number(text, self.next_out)
         return data
-
-
-def _altered(data: bytes, raw: str) -> bytes:
-    """Return a frame without its fields of the value `-`, and with raw fields at its end."""
-    begin, _, *body, _, _ = data.split(SOH)
-    body = [field for field in body if not field.endswith(b"=-")]
-    body.extend(field.encode() for field in raw.split("|") if raw)
-    return seal(b"".join(field.replace(b"^A", SOH) + SOH for field in body), begin=begin.partition(b"=")[2])
 
 
 def _parts(text: str) -> list[str]:
@@ -173,23 +153,3 @@ def told_delivery(delivery: Delivery) -> str:
     told = [f"{tag}={value.decode()}" for tag, value in delivery.message.fields]
     marks = [name for name in ("possible_duplicate", "recovered") if getattr(delivery, name)]
     return " ".join(["Delivery", *told, *marks])
-
-
-def _told_message(message: Message) -> str:
-    return " ".join(f"{tag}={value.decode('ascii', 'backslashreplace')}" for tag, value in message.fields)
-
-
-def read(path: Path) -> tuple[dict[str, str], list[tuple[int, str]]]:
-    """Return the settings and the numbered lines of a file."""
-    settings: dict[str, str] = {}
-    lines: list[tuple[int, str]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        if text[0] in "<>!@=":
-            lines.append((number, text))
-        else:
-            name, _, value = text.partition(" ")
-            settings[name] = value
-    return settings, lines

@@ -11,8 +11,8 @@ from capture.wire.message import Message, parse
 class Peer:
     """One connection to a venue."""
 
-    def __init__(self, source, *, settings=None, listing=None, log_on=True, at_ns=T0, **switches):
-        self.acceptor = Acceptor(source, settings or VenueSettings(**{"speed": FAST, **switches}), listing)
+    def __init__(self, source, *, settings=None, listing=None, register=None, log_on=True, at_ns=T0, **switches):
+        self.acceptor = Acceptor(source, settings or VenueSettings(**{"speed": FAST, **switches}), listing, register)
         self.framer = Framer()
         self.seq = 0
         self.now_ns = at_ns
@@ -32,10 +32,13 @@ class Peer:
 
     def say(self, text):
         """Send a message; return what is answered."""
-        self.seq += 1
-        data = frame(text, seq=self.seq, sender=CLIENT, target=VENUE, at_ns=self.now_ns)
-        self.acceptor.received(data, self.now_ns, self.mono_ns)
+        self.acceptor.received(self.frame(text), self.now_ns, self.mono_ns)
         return self.messages(self.acceptor.take_frames())
+
+    def frame(self, text):
+        """The next message as bytes."""
+        self.seq += 1
+        return frame(text, seq=self.seq, sender=CLIENT, target=VENUE, at_ns=self.now_ns)
 
     def pushed(self):
         """What the venue says without being asked."""

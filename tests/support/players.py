@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from conversation import OtherSide, Script, read, told_event
+from conversation import OtherSide, Script, told_event
 from fix import CLIENT, VENUE, framed
 from session_player import SessionPlayer
 
+from capture.venue.conversation import read
 from capture.venue.echo import Echo, EchoSettings
 from capture.wire.message import parse
 

@@ -311,7 +311,7 @@ def test_other_messages_are_not_of_this_session(peer):
     """A MsgType that market data does not know is 35=j, reason 3."""
     (answer,) = peer.say("35=D 11=1")
 
-    assert told(answer) == "35=j 45=2 58=Unsupported message type 372=D 380=3"
+    assert told(answer) == "35=j 45=0 58=Unsupported message type 372=D 380=3"
 
 
 # Other switches.

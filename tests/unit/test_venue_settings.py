@@ -7,13 +7,16 @@ from peer import Peer
 
 from capture.errors import SettingInvalid
 from capture.venue import recording
-from capture.venue.settings import SWITCHES, VenueSettings, describe_switches, parse_switches
+from capture.venue.settings import SessionSwitches, TradingVenueSettings, VenueSettings
 from capture.venue.source import Shape
+from capture.venue.switches import allowed, describe_switches, parse_switches, shown, switches_of
+
+PROFILES = {"market": VenueSettings, "trading": TradingVenueSettings}
 
 
 def test_switches_by_name_and_value():
     """A choice, a flag and a number."""
-    parsed = parse_switches(["evicted=silent", "same_symbol=off", "fragment=7"])
+    parsed = parse_switches(["evicted=silent", "same_symbol=off", "fragment=7"], VenueSettings)
 
     assert parsed == {"evicted": "silent", "same_symbol": False, "fragment": 7}
     assert VenueSettings(**parsed).shape(10, None) == Shape(10, evicted="silent")
@@ -32,29 +35,44 @@ def test_switches_by_name_and_value():
 def test_wrong_switches(text, said):
     """The message names what can be said instead."""
     with pytest.raises(SettingInvalid, match=said.replace("|", r"\|")):
-        parse_switches([text])
+        parse_switches([text], VenueSettings)
 
 
-def test_every_switch_says_what_it_is():
+@pytest.mark.parametrize(("asked", "silent"), [(0, 200), (120, 119)])
+def test_a_session_that_would_end_unasked(asked, silent):
+    """Silence ends a session after the TestRequest, never before."""
+    with pytest.raises(SettingInvalid, match=f"--switch silence_percent is {silent}"):
+        VenueSettings(test_request_percent=asked, silence_percent=silent)
+
+
+@pytest.mark.parametrize("settings", PROFILES.values())
+def test_every_switch_says_what_it_is(settings):
     """One line each, with the row of the reference that it settles."""
-    lines = describe_switches()
+    lines, known = describe_switches(settings), switches_of(settings)
 
-    assert len(lines) == len(SWITCHES)
-    assert all(name in line and "row" in line for name, line in zip(SWITCHES, lines, strict=True))
+    assert len(lines) == len(known)
+    assert all(name in line and "row" in line for name, line in zip(known, lines, strict=True))
 
 
 def test_every_switch_is_documented():
-    """`docs/venue.md` lists each switch with its default, and no other."""
+    """`docs/venue.md` lists each switch with profile, values, default, row and text, and no other."""
     page = (Path(__file__).parents[2] / "docs" / "venue.md").read_text(encoding="utf-8")
     table = page.partition("<!-- switches: begin -->")[2].partition("<!-- switches: end -->")[0]
-    rows = [[cell.strip(" `") for cell in line.split("|")] for line in table.splitlines() if line.startswith("| `")]
-    shown = {True: "on", False: "off"}
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    listed = [tuple(row) for row in rows if row[0].startswith("`")]
 
-    listed = {row[1]: row[3] for row in rows}
+    assert sorted(listed) == sorted(_rows())
 
-    assert listed == {
-        name: shown[it.default] if isinstance(it.default, bool) else str(it.default) for name, it in SWITCHES.items()
-    }
+
+def _rows():
+    """The rows of the table: what both profiles have in common, then each one's own."""
+    common = switches_of(SessionSwitches)
+    told = [("both", it) for it in common.values()]
+    for profile, settings in PROFILES.items():
+        told += [(profile, it) for name, it in switches_of(settings).items() if name not in common]
+    for profile, it in told:
+        values = allowed(it).replace("|", ", ")
+        yield f"`{it.name}`", profile, values, shown(it.default), it.metadata["row"], it.metadata["text"]
 
 
 def test_defaults_change_nothing():

@@ -293,7 +293,7 @@ def test_a_status_request_tells_how_an_order_stands(exchange):
 
 @pytest.mark.parametrize(
     ("cancel", "orderly", "settings", "left"),
-    [(b"0", False, {}, 0), (b"1", False, {}, 1), (b"0", True, {}, 1), (b"0", True, {"cancels_at_logout": True}, 0)],
+    [(b"0", False, {}, 0), (b"1", False, {}, 1), (b"0", True, {}, 1), (b"0", True, {"cancel_on_disconnect": "any"}, 0)],
 )
 def test_a_disconnect_takes_orders_with_it_unless_told_otherwise(exchange, cancel, orderly, settings, left):
     """8674: 0 cancels, 1 leaves; an orderly Logout is no disconnect, but for a switch."""
@@ -315,7 +315,7 @@ def test_a_second_logon_evicts_the_first_and_its_orders_with_it(exchange):
 
     second = Client(exchange)
     first.acceptor.closed(WALL_NS)
-    third = Client(exchange, settings=TradingVenueSettings(refuses_second_logon=True))
+    third = Client(exchange, settings=TradingVenueSettings(second_logon="refuse"))
 
     assert first.acceptor.session.close_reason == "the same SenderCompID logged on elsewhere"
     assert exchange.open_orders(b"CLIENT") == []
@@ -323,6 +323,104 @@ def test_a_second_logon_evicts_the_first_and_its_orders_with_it(exchange):
     second.step()
     assert said(second.got[1:], 35, 11, 39) == [("8", "11", "4")]
     assert said(second.order(12), 35, 11) == [("8", "12")]
+
+
+@pytest.mark.parametrize(("mass_cancel", "gone"), [("sender", ["22"]), ("account", ["11", "22"])])
+def test_the_widest_mass_cancel(exchange, mass_cancel, gone):
+    """530=7 is every order of the SenderCompID, or of the account, whoever placed it; each owner has his report."""
+    other = Client(exchange, sender=b"OTHER")
+    other.order(11)
+    client = Client(exchange, settings=TradingVenueSettings(mass_cancel=mass_cancel))
+    client.order(22)
+
+    reports = client.ask(b"q", t11=33, t60=TIME.decode(), t530="7")
+    other.got.clear()
+    other.step()
+
+    assert [it.text(41) for it in (*other.got, *reports)] == gone
+    assert exchange.open_orders(None) == exchange.open_orders(b"OTHER")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "off_s", "refused"),
+    [(0, None, False), (120, None, True), (120, 119, False), (120, -119, False), (120, 121, True), (120, -121, True)],
+)
+def test_the_time_in_a_cl_ord_id(exchange, seconds, off_s, refused):
+    """Any rising number is taken, or one of microseconds that are near the venue's clock."""
+    client = Client(exchange, settings=TradingVenueSettings(cl_ord_id_seconds=seconds))
+    cl_ord_id = 11 if off_s is None else WALL_NS // 1000 + off_s * 10**6
+
+    (answer,) = client.order(cl_ord_id)
+
+    assert said([answer], 35) == [("j" if refused else "8",)]
+    assert ("timestamp is out of date" in answer.text(58)) == refused
+
+
+@pytest.mark.parametrize(
+    ("nonce", "late", "low"), [("both", True, True), ("rising", False, True), ("window", True, False)]
+)
+def test_what_a_nonce_has_to_be(exchange, nonce, late, low):
+    """Near the clock and above the last one, or one of both."""
+    settings = TradingVenueSettings(nonce=nonce)
+    far = Client(exchange, settings=settings, nonce=MILLISECONDS + 5001)
+    exchange.nonces.clear()
+    Client(exchange, settings=settings, nonce=MILLISECONDS)
+    again = Client(exchange, settings=settings, nonce=MILLISECONDS)
+
+    assert [it.got[0].msg_type for it in (far, again)] == [b"5" if late else b"A", b"5" if low else b"A"]
+
+
+@pytest.mark.parametrize(("business_ref", "number"), [("zero", "0"), ("number", "2")])
+def test_the_number_in_a_refusal(exchange, business_ref, number):
+    """0 as captured, or what is refused."""
+    client = Client(exchange, settings=TradingVenueSettings(business_ref=business_ref))
+
+    assert said(client.order(11, t55="NO/NE"), 35, 45) == [("j", number)]
+
+
+def test_a_reject_without_its_tags(exchange):
+    """As in the older capture: the number, and the text."""
+    client = Client(exchange, settings=TradingVenueSettings(reject_tags=False))
+
+    (reject,) = client.order(11, t54=None)
+
+    assert said([reject], 45, 58, 371, 372, 373) == [("2", "Missing mandatory field: Side (54)", "", "", "")]
+
+
+@pytest.mark.parametrize(("garbled", "answered"), [("ignored", []), ("rejected", [("3", "2", "D")])])
+def test_a_garbled_order(exchange, garbled, answered):
+    """It is never carried out; under a switch it is rejected too."""
+    client = Client(exchange, settings=TradingVenueSettings(garbled=garbled))
+    client.got.clear()
+    client.session.send(b"D", ((11, b"11"), (55, b"ETH/USD")))
+    data = client.session.next_frame(WALL_NS)
+    client.session.sent(parse(data), 0)
+    client.acceptor.received(data[:-4] + b"%03d\x01" % ((int(data[-4:-1]) + 1) % 256), WALL_NS, 0)
+    client.session.send(b"D", ())
+
+    client.step()
+
+    rejected = [it for it in client.got if it.msg_type == b"3" and it.text(45) == "2"]
+    assert said(rejected, 35, 45, 372) == answered
+    assert exchange.placed_count == 0
+
+
+@pytest.mark.parametrize(
+    ("rollover", "said_first", "orders"), [("logout", "5", 1), ("close", "", 0), ("reset", "A", 1)]
+)
+def test_a_roll_over_of_order_entry(exchange, rollover, said_first, orders):
+    """A Logout or a reset in place leaves orders alone; a close without a word is a disconnect, which takes them."""
+    client = Client(exchange, settings=TradingVenueSettings(rollover=rollover))
+    client.order(11)
+    client.got.clear()
+
+    client.acceptor.roll_over(WALL_NS, 0)
+    client.step()
+    if rollover != "reset":
+        client.acceptor.closed(WALL_NS)
+
+    assert said(client.got[:1], 35) == ([(said_first,)] if said_first else [])
+    assert len(exchange.open_orders(b"CLIENT")) == orders
 
 
 def test_price_comes_before_time():

@@ -81,7 +81,7 @@ def test_cancel_all_takes_down_what_several_commands_placed(venue):
 
 def test_a_cancel_that_the_venue_does_not_reach_is_said_to_be_refused(tmp_path):
     """Where a new connection is another session, 35=F does not reach the order; exit 3."""
-    with trading_venue(tmp_path, settings=TradingVenueSettings(reaches_across_connections=False)) as venue:
+    with trading_venue(tmp_path, settings=TradingVenueSettings(cancel_reach="session")) as venue:
         placed = rows(venue.trade("buy", "0.001", "BTC/USD", "--limit", "25000", "--format", "json"))[0]
 
         done = venue.trade("cancel", placed["cl_ord_id"])

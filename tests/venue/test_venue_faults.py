@@ -3,6 +3,7 @@
 Always a lake that is rebuilt byte for byte.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from venues import SOFTWARE, record_until, recordings, settings_for, venue_thread
 
 import fixtape
+from capture.columns import Flag
 from storage.rebuild import rebuild
 
 pytestmark = pytest.mark.venue
@@ -41,6 +43,7 @@ NAMED = {
     "precision": ({"precision_change", "suspect", "healed"}, False),
     "skew": ({"time_off"}, False),
     "storm": ({"disconnect", "healed"}, True),
+    "rollover": ({"logout", "disconnect", "healed"}, True),
 }
 AT_THE_SNAPSHOT = {
     "late-snapshot": (set(), False),
@@ -48,9 +51,9 @@ AT_THE_SNAPSHOT = {
 }
 
 
-def record(root, tmp_path, *faults, seed=1, heartbeat_s=60, reconnects=False, at=AT, seconds=25.0):
+def record(root, tmp_path, *faults, seed=1, heartbeat_s=60, reconnects=False, at=AT, seconds=25.0, **switches):
     """Record the faulty venue until its faults happened and the book stands again; returns summary and server."""
-    with venue_thread(recordings("ethusd-d25"), faults=faults, seed=seed) as (server, credentials):
+    with venue_thread(recordings("ethusd-d25"), faults=faults, seed=seed, **switches) as (server, credentials):
         settings = settings_for(
             server, credentials.write_ca(tmp_path / "ca.pem"), root, depth=25, heartbeat_s=heartbeat_s
         )
@@ -86,7 +89,12 @@ def test_a_fault_in_mid_stream(fault, tmp_path):
     expected, reconnects = NAMED[fault]
 
     summary, server = record(
-        root, tmp_path, f"{fault}@{AT}", reconnects=reconnects, heartbeat_s=1 if fault == "silent" else 60
+        root,
+        tmp_path,
+        f"{fault}@{AT}",
+        reconnects=reconnects,
+        heartbeat_s=1 if fault == "silent" else 60,
+        rollover_seconds=1,
     )
 
     found = kinds(root)
@@ -113,6 +121,26 @@ def test_a_fault_at_the_snapshot(fault, tmp_path):
     assert summary.books_proven == 1
     if not expected:
         assert summary.counters.verified == SENT - 1
+    assert_rebuilt(root, tmp_path)
+
+
+def test_a_lost_message_is_replayed(tmp_path):
+    """With resends of market data the lost message's rows are in the lake, marked as recovered; nothing is missing."""
+    root = tmp_path / "tape"
+
+    summary, server = record(root, tmp_path, f"drop@{AT}", resend="replay")
+
+    lost = int(re.search(r"MsgSeqNum (\d+)", server.faults.happened[0])[1])
+    found = kinds(root)
+    assert {"gap", "gap_closed", "healed"} <= set(found)
+    assert "gap_fill" not in found
+    assert summary.books_proven == 1
+    with fixtape.open(root) as tape:
+        messages = tape.sql("SELECT msg_seq_num FROM messages ORDER BY msg_seq_num").fetchall()
+        rows = tape.sql("SELECT msg_seq_num, flags FROM book_changes").fetchall()
+    numbers = [number for (number,) in messages]
+    assert numbers == list(range(2, len(numbers) + 2))
+    assert {Flag.RECOVERED in Flag(flags) for number, flags in rows if number == lost} == {True}
     assert_rebuilt(root, tmp_path)
 
 
