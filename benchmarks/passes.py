@@ -71,6 +71,7 @@ class Snapshots:
 
     def __init__(self, of: Pass) -> None:
         self.instruments = of.instruments
+        self.has_orders = False
         self._first = dict(of.bodies[: of.snapshots])
 
     @property
