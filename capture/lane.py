@@ -41,7 +41,7 @@ class Lane:
         self._rows = rows
         self._limit_ms = sending_time_limit_s * 1000
         self._day: int | None = None
-        self._date = b""
+        self._place = (array("q", [0]), array("i", [0]), array("q", [0]))  # Of a read that stands in one block.
         self._columns: Columns | None = None
 
     def opened(self, sender: bytes, target: bytes) -> None:
@@ -79,16 +79,23 @@ class Lane:
         """Decode frames from `at` on, beginning with a MsgSeqNum(34); return how many are in `staged`."""
         day, at_ms = at_ns // _DAY_NS, at_ns // values.MILLISECOND_NS
         if day != self._day:
-            self._day, self._date = day, values.timestamp_text(at_ns)[:9]
+            self._day = day
+            self.decoder.today(values.timestamp_text(at_ns)[:9], day * values.DAY_MS)
         # A millisecond within the limit, so that no rounding can matter: the slow lane judges what is near it.
         limit_ms = self._limit_ms - 1
-        self.decoder.today(self._date, day * values.DAY_MS, at_ms - limit_ms, at_ms + limit_ms)
+        self.decoder.earliest_ms, self.decoder.latest_ms = at_ms - limit_ms, at_ms + limit_ms
         self.decoder.next_seq = expected
         return int(self.decoder.decode(buffer, at, len(buffer)))
 
     def place(self, places: Sequence[tuple[int, Position]], base: int) -> None:
         """Say where the bytes stand in the journal: the stream offsets at which blocks begin, and the buffer's own."""
         code = self._rows.columns.names["segment"].code
+        if len(places) == 1:
+            ((offset, position),) = places
+            begins, segments, offsets = self._place
+            begins[0], segments[0], offsets[0] = offset - base, code(position.segment), position.offset
+            self.kernel.place(*self._place)
+            return
         self.kernel.place(
             array("q", [offset - base for offset, _ in places]),
             array("i", [code(position.segment) for _, position in places]),

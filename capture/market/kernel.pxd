@@ -7,6 +7,8 @@ cimport cython
 cdef class MarketDecoder:
     cdef public int stopped
     cdef public long long next_seq
+    cdef public long long earliest_ms
+    cdef public long long latest_ms
     cdef public object staged
     cdef int[::1] _begin
     cdef int[::1] _size
@@ -35,8 +37,6 @@ cdef class MarketDecoder:
     cdef unsigned char[::1] _target
     cdef unsigned char[::1] _date
     cdef long long _midnight_ms
-    cdef long long _earliest_ms
-    cdef long long _latest_ms
 
     # Subscriptions: a table of hashes, and behind it the texts that must agree.
     cdef int[::1] _slots

@@ -77,7 +77,8 @@ class Staged:
 class MarketDecoder:
     """Decodes the market data of one connection after another. Tell it `expect`, `register` and `today`; then `decode`.
 
-    stopped: what the last call stopped at. next_seq: MsgSeqNum(34) expected after what it decoded.
+    stopped: what the last call stopped at. next_seq: MsgSeqNum(34) expected, before a call and after what it decoded.
+    earliest_ms, latest_ms: what SendingTime(52) may be, both included.
     """
 
     def __init__(self) -> None:
@@ -97,6 +98,7 @@ class MarketDecoder:
         self._date = bytearray(9)
         self.stopped = PARTIAL
         self.next_seq = 1
+        self.earliest_ms = self.latest_ms = self._midnight_ms = 0
         self.expect(b"", b"")
 
     def expect(self, sender: bytes, target: bytes) -> None:
@@ -115,10 +117,10 @@ class MarketDecoder:
             self._add(md_req_id, symbol)
         self._capacity = subscriptions
 
-    def today(self, date: bytes, midnight_ms: int, earliest_ms: int, latest_ms: int) -> None:
-        """Say what SendingTime(52) may be: its date `YYYYMMDD-` and that day's beginning, and both ends of its ms."""
+    def today(self, date: bytes, midnight_ms: int) -> None:
+        """Say which date SendingTime(52) bears, `YYYYMMDD-`, and when that day began."""
         self._date = bytearray(date)
-        self._midnight_ms, self._earliest_ms, self._latest_ms = midnight_ms, earliest_ms, latest_ms
+        self._midnight_ms = midnight_ms
 
     def register(self, md_req_id: bytes, symbol: bytes) -> int:
         """Make a subscription known, disabled; return its index, from zero on, or -1 where it has no room here."""
@@ -539,7 +541,7 @@ class MarketDecoder:
             return False
         at_ms = self._midnight_ms + self._parsed
         self._parsed = at_ms
-        return self._earliest_ms <= at_ms <= self._latest_ms
+        return self.earliest_ms <= at_ms <= self.latest_ms
 
     @cython.locals(slot=cython.uint, index=cython.int, at=cython.Py_ssize_t, place=cython.Py_ssize_t)
     def _find(self, buffer: Any, id_at: int, id_size: int, symbol_at: int, symbol_size: int) -> int:
