@@ -1,7 +1,7 @@
 """Snapshots and incremental refreshes to entries with exact integers.
 
 Layer: market. Knows the fields of 35=W and 35=X; keeps no book.
-Source: venue reference 4.5 to 4.7.
+Source: venue reference 4.5 to 4.7; of Level 3 each entry is an order, named by its MDEntryID(278).
 Left to others: what an entry does to a book (`book.book`), rows (`feed`).
 """
 
@@ -9,10 +9,12 @@ from typing import Final, NamedTuple
 
 from capture.errors import ValueMalformed
 from capture.market.instruments import Instrument
+from capture.market.requests import LEVEL_2
 from capture.wire import tags, values
 from capture.wire.message import Message
 
 ENTRIES_LIMIT: Final = 100_000  # Of one message; a snapshot of depth 1000 has 2000.
+ORDER_ID_BYTES_LIMIT: Final = 64  # A book keeps them: of Level 3 they are 19 bytes or, as UUID, 36.
 ENTRY_AHEAD_LIMIT_MS: Final = 5_000  # MDEntryTime(273) further ahead of SendingTime(52) belongs to the day before.
 TRADE: Final = 2  # MDEntryType(269), beside Side.BID and Side.OFFER
 UPDATE_NEW, UPDATE_CHANGE, UPDATE_DELETE = 0, 1, 2  # MDUpdateAction(279)
@@ -40,6 +42,8 @@ class Entry(NamedTuple):
     entry_id: str
     order_type: int  # OrdType(40): 1 market, 2 limit, 0 not given.
     aggressor_side: int  # AggressorSide(2446): 1 buy, 2 sell, 0 not given.
+    update_ns: int | None = None  # MDEntryTimestamp(5060) of an order, since the epoch.
+    queue_ns: int | None = None  # MDEntryTimeQueue(5273) of an order: when it joined the queue at its price.
 
 
 class Decoded(NamedTuple):
@@ -106,6 +110,23 @@ def _entry(fields: dict[int, bytes], instrument: Instrument, sending_ms: int, *,
     )
 
 
+def _order(entry: Entry, fields: dict[int, bytes]) -> Entry:
+    """Return an entry of Level 3 with what is known of its order; a trade is none. Errors: ValueMalformed.
+
+    The times may be absent: the one delete of Level 3 that was captured has neither.
+    """
+    if entry.entry_type == TRADE:
+        return entry
+    order_id = _need(fields, tags.MD_ENTRY_ID)
+    if len(order_id) > ORDER_ID_BYTES_LIMIT:
+        raise ValueMalformed(expected=f"MDEntryID(278) of at most {ORDER_ID_BYTES_LIMIT} bytes", received=order_id)
+    updated, queued = fields.get(tags.MD_ENTRY_TIMESTAMP), fields.get(tags.MD_ENTRY_TIME_QUEUE)
+    return entry._replace(
+        update_ns=None if updated is None else values.iso_ns(updated),
+        queue_ns=None if queued is None else values.iso_ns(queued),
+    )
+
+
 def _digit(value: bytes | None) -> int:
     return value[0] - 48 if value is not None and len(value) == 1 and value.isdigit() else 0
 
@@ -116,16 +137,17 @@ def identify(message: Message) -> tuple[str, str]:
     return md_req_id, message.need(tags.SYMBOL).decode("utf-8", "backslashreplace")
 
 
-def decode(message: Message, instrument: Instrument, sending_ms: int) -> Decoded:
+def decode(message: Message, instrument: Instrument, sending_ms: int, *, level: int = LEVEL_2) -> Decoded:
     """Return the entries of a W or X in their order. Errors: ValueMalformed; then none of it is to be applied."""
     incremental = message.msg_type == tags.MARKET_DATA_INCREMENTAL
     delimiter = tags.MD_UPDATE_ACTION if incremental else tags.MD_ENTRY_TYPE
     count = values.integer(message.need(tags.NO_MD_ENTRIES))
     if count > ENTRIES_LIMIT:
         raise ValueMalformed(expected=f"NoMDEntries(268) up to {ENTRIES_LIMIT}", received=b"%d" % count)
-    entries = [
-        _entry(fields, instrument, sending_ms, incremental=incremental) for fields in message.group(delimiter, _OUTSIDE)
-    ]
+    entries = []
+    for fields in message.group(delimiter, _OUTSIDE):
+        entry = _entry(fields, instrument, sending_ms, incremental=incremental)
+        entries.append(entry if level == LEVEL_2 else _order(entry, fields))
     if len(entries) != count:
         raise ValueMalformed(expected=f"{count} entries after NoMDEntries(268)", received=b"%d" % len(entries))
     checksum = None

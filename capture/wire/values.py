@@ -103,6 +103,19 @@ def timestamp_ns(value: bytes) -> int:
     return _date_ns(value[:8]) + time_of_day_ns(value[9:])
 
 
+def iso_ns(value: bytes) -> int:
+    """Return ISO 8601 `YYYY-MM-DDTHH:MM:SS[.fraction]Z` as ns since the epoch, exactly.
+
+    Errors: ValueMalformed, also for a time beyond an int64.
+    """
+    if len(value) < 20 or value[4:5] + value[7:8] + value[10:11] + value[-1:] != b"--TZ":
+        raise ValueMalformed(expected="a time YYYY-MM-DDTHH:MM:SS.sssssssssZ", received=value)
+    at_ns = _date_ns(value[:4] + value[5:7] + value[8:10]) + time_of_day_ns(value[11:-1])
+    if abs(at_ns) > SCALED_LIMIT:
+        raise ValueMalformed(expected="a time from 1678 to 2262", received=value)
+    return at_ns
+
+
 @lru_cache(maxsize=16)
 def _second_text(second: int) -> bytes:
     return datetime.fromtimestamp(second, UTC).strftime("%Y%m%d-%H:%M:%S").encode("ascii")

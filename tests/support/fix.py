@@ -8,6 +8,7 @@ import re
 
 from capture.market.decoder import Decoded, decode
 from capture.market.instruments import Instrument
+from capture.market.requests import LEVEL_2
 from capture.wire import values
 from capture.wire.framer import Frame, Framer, Skipped
 from capture.wire.message import Message, split
@@ -91,15 +92,31 @@ def framed(*reads: bytes) -> tuple[list[Frame], list[Skipped]]:
 
 
 # Market data. An entry is written `new bid 100.0 1.5`, `delete offer 101.0 0` or `trade 100.0 1.5`; in a snapshot
-# `bid 100.0 1.5`.
+# `bid 100.0 1.5`. One of Level 3 has an order's id after that, and at how many ns after `QUEUE_NS` it joined its queue,
+# `new bid 100.0 1.5 A 7`, or no such number where it bears no times.
+
+QUEUE_NS = values.iso_ns(b"2026-03-01T11:00:00.650069468Z")
+UPDATE_NS = values.iso_ns(b"2026-03-01T11:59:59.999999999Z")
+
+
+def _named(side: str, price: str, order: list[str]) -> str:
+    """Return the fields that name an entry's level or order."""
+    if not order:
+        return f"278={side[0].upper()}{price}"
+    order_id, *joined = order
+    if not joined:
+        return f"278={order_id}"
+    queued = values.compact_utc(QUEUE_NS + int(joined[0]))
+    queued = f"{queued[:4]}-{queued[4:6]}-{queued[6:11]}:{queued[11:13]}:{queued[13:]}"
+    return f"278={order_id} 5060=2026-03-01T11:59:59.999999999Z 5273={queued}"
 
 
 def snapshot(*entries: str, symbol: str = "BTC/USD", md_req_id: str = "M1") -> str:
     """Return the text of a snapshot (35=W)."""
     parts = [f"35=W 55={symbol} 262={md_req_id} 268={len(entries)}"]
     for entry in entries:
-        side, price, size = entry.split()
-        parts.append(f"269={_TYPES[side]} 278={side[0].upper()}{price} 270={price} 271={size} 273=11:59:59.000")
+        side, price, size, *order = entry.split()
+        parts.append(f"269={_TYPES[side]} {_named(side, price, order)} 270={price} 271={size} 273=11:59:59.000")
     return " ".join(parts)
 
 
@@ -109,10 +126,10 @@ def refresh(*entries: str, symbol: str = "BTC/USD", md_req_id: str = "M1", check
     for entry in entries:
         words = entry.split()
         update = _UPDATES[words.pop(0)] if words[0] in _UPDATES else "0"
-        kind, price, size = words
+        kind, price, size, *order = words
         extra = " 40=2 2446=1" if kind == "trade" else ""
         parts.append(
-            f"279={update} 269={_TYPES[kind]} 278={kind[0].upper()}{price} 270={price} 271={size}"
+            f"279={update} 269={_TYPES[kind]} {_named(kind, price, order)} 270={price} 271={size}"
             f" 273=11:59:59.500{extra}"
         )
     if checksum is not None:
@@ -129,6 +146,6 @@ def listing(*symbols: str, extra: str = "", price_precision: int = 1, size_preci
     return " ".join([f"35=y 320=L1 322=1 560=0 {extra}146={len(symbols)}", *entries])
 
 
-def decoded(text: str, instrument: Instrument = BTC, at_ns: int = T0) -> Decoded:
+def decoded(text: str, instrument: Instrument = BTC, at_ns: int = T0, level: int = LEVEL_2) -> Decoded:
     """Return the decoded form of a W or X text."""
-    return decode(message(text), instrument, at_ns // values.MILLISECOND_NS)
+    return decode(message(text), instrument, at_ns // values.MILLISECOND_NS, level=level)

@@ -1,11 +1,12 @@
 """Snapshots and refreshes to entries."""
 
 import pytest
-from fix import BTC, T0, decoded, message, refresh, snapshot
+from fix import BTC, QUEUE_NS, T0, UPDATE_NS, decoded, message, refresh, snapshot
 
 from capture.errors import ValueMalformed
 from capture.market import decoder
 from capture.market.decoder import Entry, decode, entry_ms
+from capture.market.requests import LEVEL_3
 from capture.wire import values
 
 DAY = values.DAY_MS
@@ -157,3 +158,44 @@ def test_entry_without_a_time_is_not_dated() -> None:
     it = decode(message(f"35=W {HEAD} 268=1 269=0 270=1 271=1"), BTC, T0 // values.MILLISECOND_NS)
 
     assert it.entries[0].entry_ms is None
+
+
+def test_order_entries_are_exact() -> None:
+    """An entry of Level 3 is an order: its id, when it changed and when it joined its queue, to the nanosecond."""
+    (order,) = decoded(refresh("change bid 99.0 3 OABC 7"), level=LEVEL_3).entries
+
+    assert (order.update, order.entry_type, order.price, order.size) == (1, 0, 990, 300_000_000)
+    assert (order.entry_id, order.update_ns, order.queue_ns) == ("OABC", UPDATE_NS, QUEUE_NS + 7)
+    assert (UPDATE_NS % 1000, order.queue_ns % 1000) == (999, 475)
+
+
+def test_captured_order_delete_is_read() -> None:
+    """The one captured message of Level 3 bears no times; they are null."""
+    (order,) = decoded(
+        "35=X|34=7|49=KRAKEN-DRV-MD|52=20250304-15:25:09.913|56=CLIENT|55=PF_ETHUSD|262=1|268=1|279=2|269=1"
+        "|278=00bf007e-0039-00dd-0071-00ae00d700c8|270=2044.8|271=2.874|273=15:25:09.844|5041=3889519115",
+        level=LEVEL_3,
+    ).entries
+
+    assert (order.entry_id, order.update_ns, order.queue_ns) == ("00bf007e-0039-00dd-0071-00ae00d700c8", None, None)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "", "278=", f"278={'A' * 65}", "278=A 5060=", "278=A 5060=11:00:00", "278=A 5273=x",
+        "278=A 5273=2026-03-01T11:00:00.0000000001Z", "278=A 5060=20260301-11:00:00.000",
+    ],
+)  # fmt: skip
+def test_malformed_order_is_refused(fields: str) -> None:
+    """Of Level 3 an entry without an id, or with a time that does not read, makes its message malformed."""
+    text = f"35=X {HEAD} 268=1 279=0 269=0 {fields} 270=99.0 271=1"
+
+    with pytest.raises(ValueMalformed):
+        decoded(text, level=LEVEL_3)
+    assert decoded(text).entries[0].queue_ns is None, "of Level 2 they are fields like any other that nobody knows"
+
+
+def test_trade_is_no_order() -> None:
+    """A trade needs no order's fields, though the venue sends none with orders."""
+    assert decoded(f"35=X {HEAD} 268=1 279=0 269=2 270=99.0 271=1", level=LEVEL_3).entries[0].entry_type == 2

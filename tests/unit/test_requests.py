@@ -6,6 +6,9 @@ from fix import message
 from capture.errors import SettingInvalid, ValueMalformed
 from capture.market.requests import (
     DEPTHS,
+    LEVEL_2,
+    LEVEL_3,
+    UNCUT,
     MarketDataRequest,
     depth_ok,
     read_market_data_request,
@@ -30,6 +33,24 @@ def test_subscription_is_the_captured_message() -> None:
     captured = (
         "8=FIX.4.4|9=123|35=V|34=3|49=damien|52=20230707-13:42:21.000|56=KRAKEN-MD|146=1|55=BTC/USD|262=1|263=1|264=0"
         "|265=1|267=3|269=0|269=1|269=2|10=019|"
+    )
+    assert data.replace(b"\x01", b"|").decode() == captured
+
+
+def test_level_3_subscription_is_the_captured_message() -> None:
+    """The fields of a Level 3 request are those of the venue's capture: by order, and no trades."""
+    data = encode(
+        b"V",
+        MarketDataRequest("1", "PF_ETHUSD", 0, subscribe=True, level=LEVEL_3).body(),
+        msg_seq_num=2,
+        sender=b"damien_DRV",
+        target=b"KRAKEN-DRV-MD",
+        sending_text=b"20250303-18:00:21.589",
+    )
+
+    captured = (
+        "8=FIX.4.4|9=133|35=V|34=2|49=damien_DRV|52=20250303-18:00:21.589|56=KRAKEN-DRV-MD|146=1|55=PF_ETHUSD|262=1"
+        "|263=1|264=0|265=1|266=N|267=2|269=0|269=1|10=108|"
     )
     assert data.replace(b"\x01", b"|").decode() == captured
 
@@ -68,10 +89,11 @@ def test_status_request_is_the_captured_message() -> None:
     assert data.replace(b"\x01", b"|").decode() == captured
 
 
+@pytest.mark.parametrize("level", [LEVEL_2, LEVEL_3])
 @pytest.mark.parametrize("subscribe", [True, False])
-def test_request_is_read_as_it_was_written(subscribe: bool) -> None:
+def test_request_is_read_as_it_was_written(subscribe: bool, level: int) -> None:
     """What one side writes, the other reads."""
-    request = MarketDataRequest("M1", "ETH/USD", 25, subscribe=subscribe)
+    request = MarketDataRequest("M1", "ETH/USD", 25, subscribe=subscribe, level=level)
     data = encode(b"V", request.body(), msg_seq_num=1, sender=b"A", target=b"B", sending_text=b"20260301-12:00:00.000")
 
     assert read_market_data_request(parse(data)) == (request,)
@@ -101,3 +123,17 @@ def test_depths_are_those_that_can_be_proven() -> None:
         depth_ok(20, where="market.depth")
     with pytest.raises(SettingInvalid):
         depth_ok(1, where="market.depth")
+
+
+def test_full_depth_cuts_nothing_of_level_3() -> None:
+    """264=0 is a thousand levels of Level 2, and of Level 3 all there are: it is sent as it is."""
+    assert depth_ok(0, where="depth", level=LEVEL_3) == 0
+    assert depth_ok(25, where="depth", level=LEVEL_3) == 25
+    with pytest.raises(SettingInvalid, match=r"depth is 20; use one of .* or 1000 \(0 is no cut\)"):
+        depth_ok(20, where="depth", level=LEVEL_3)
+    kept = [
+        MarketDataRequest("M1", "A/B", depth, subscribe=True, level=level).depth_kept
+        for depth in (0, 10)
+        for level in (LEVEL_2, LEVEL_3)
+    ]
+    assert kept == [1000, UNCUT, 10, 10]

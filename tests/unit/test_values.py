@@ -147,6 +147,38 @@ def test_malformed_timestamp_is_refused(text: bytes) -> None:
         values.timestamp_ns(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"2026-02-03T10:24:34.650069468Z", 1_770_114_274_650_069_468),
+        (b"2026-03-01T12:00:00Z", T0),
+        (b"2026-03-01T12:00:00.5Z", T0 + values.SECOND_NS // 2),
+        (b"1970-01-01T00:00:00.000000001Z", 1),
+        (b"1969-12-31T23:59:59.999999999Z", -1),
+        (b"2262-04-11T23:47:16.854775807Z", 2**63 - 1),
+    ],
+)
+def test_iso_time_is_exact(text: bytes, expected: int) -> None:
+    """ISO 8601 with up to nine decimals is that many nanoseconds, to the last that an int64 holds."""
+    assert values.iso_ns(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"", b"x", b"2026-03-01T12:00:00", b"2026-03-01 12:00:00Z", b"2026-03-01T12:00:00+00:00", b"20260301T12:00:00Z",
+        b"2026-13-01T12:00:00Z", b"2026-02-30T12:00:00Z", b"2026-03-01T24:00:00Z", b"2026-03-01T12:00:00.Z",
+        b"2026-03-01T12:00:00.1234567890Z", b"2026-03-01t12:00:00Z", b"2026-03-01T12:00:00z", b"2026-03-01T1:00:00.00Z",
+        b"1677-09-21T00:12:43.145224192Z", b"2262-04-11T23:47:16.854775808Z", b"9999-12-31T00:00:00Z",
+        b"+026-03-01T12:00:00Z", b" 2026-03-01T12:00:00Z",
+    ],
+)  # fmt: skip
+def test_malformed_iso_time_is_refused(text: bytes) -> None:
+    """Another form, another zone, more decimals, no such day, or a time that no column holds: malformed."""
+    with pytest.raises(ValueMalformed):
+        values.iso_ns(text)
+
+
 def test_timestamp_text_is_cut_to_milliseconds() -> None:
     """The text of a time is cut, never rounded: SendingTime must not lie in the future."""
     assert values.timestamp_text(T0 + 999_999) == b"20260301-12:00:00.000"
