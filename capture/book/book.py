@@ -2,15 +2,17 @@
 
 Layer: book. Knows decoded entries, no fields and no session.
 Source: venue reference 4.8, rule by rule, and section 5; design section 6 for the invariants.
-Left to others: what to do about a mismatch (`subscriber`), rows (`feed`).
+Left to others: what to do about a mismatch (`subscriber`), rows (`feed`), the orders of Level 3 (`book.orders`, a book
+that does some of it otherwise).
 """
 
+from collections.abc import Iterator
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from capture.book.checksum import CHECKSUM_LEVELS, book_checksum
 from capture.book.invariants import Invariant, Violation
-from capture.book.levels import BookCore, BookSide, PriceLevel
+from capture.book.levels import BookCore
 from capture.columns import Action, Side, Verdict
 from capture.market.decoder import TRADE, UPDATE_CHANGE, UPDATE_DELETE, UPDATE_NEW, Decoded, Entry
 from capture.market.instruments import Instrument
@@ -29,10 +31,11 @@ class BookState(Enum):
 
 
 class Change(NamedTuple):
-    """What one entry, or the cut after the message, did to one level.
+    """What one entry, or the cut after the message, did to one level, or of Level 3 to one order.
 
     entry_index: the entry's place in its message, -1 for a cut.
-    size: what the level holds now; remaining_size: what an evicted level still holds out of sight, else None.
+    size: what it holds now; remaining_size: what it was said to hold still when it was evicted or deleted, else None.
+    order_id, update_ns, queue_ns: of an order, as the entry gave them.
     """
 
     entry_index: int
@@ -44,6 +47,9 @@ class Change(NamedTuple):
     size_scale: int
     entry_ms: int | None
     remaining_size: int | None
+    order_id: str = ""
+    update_ns: int | None = None
+    queue_ns: int | None = None
 
 
 class Applied(NamedTuple):
@@ -64,6 +70,9 @@ class Book(BookCore):
     This is the slow lane: message by message, whatever it holds. `kernel` does the same to the same levels for what is
     good, and is held equal to it by tests.
     """
+
+    # Whether a delete with a size tells that something left the depth and still exists (reference 4.6).
+    evictions_are_told: ClassVar[bool] = True
 
     def __init__(self, instrument: Instrument, depth: int) -> None:
         super().__init__(depth)
@@ -103,22 +112,20 @@ class Book(BookCore):
 
     def snapshot(self, decoded: Decoded) -> Applied:
         """Replace the whole book; an empty snapshot clears it, and refreshes may follow."""
-        self.bids.clear()
-        self.offers.clear()
+        self._clear()
         self.state = BookState.LIVE
         self.proven = False
         changes: list[Change] = []
         violations: list[Violation] = []
-        if decoded.beyond_precision:
+        refusal = self._refusal(decoded)
+        if refusal is not None:
             self.state = BookState.SUSPECT
-            changes = [
-                _change(index, entry, Action.SNAPSHOT, entry.size, None) for index, entry in enumerate(decoded.entries)
-            ]
-            return Applied(changes, Verdict.UNVERIFIED, None, [_BEYOND])
         for index, entry in enumerate(decoded.entries):
-            if entry.size and self._sides[entry.entry_type].set(entry.price, entry.size):
-                violations.append(Violation(Invariant.LEVEL_TWICE, entry.price))
-            changes.append(_change(index, entry, Action.SNAPSHOT, entry.size, None))
+            if entry.size and refusal is None and self._set(entry):
+                violations.append(self._twice(entry))
+            changes.append(self._change(index, entry, Action.SNAPSHOT, entry.size, None))
+        if refusal is not None:
+            return Applied(changes, Verdict.UNVERIFIED, None, [refusal])
         if not changes:
             instrument = self.instrument
             scales = (instrument.price_precision, instrument.size_precision)
@@ -130,7 +137,8 @@ class Book(BookCore):
 
         Before a snapshot, or on a suspect book, nothing is applied: the changes say what the venue sent.
         """
-        if decoded.beyond_precision:
+        refusal = self._refusal(decoded)
+        if refusal is not None:
             self.suspect()
         apply = self.state is BookState.LIVE
         self._full = (len(self.bids) >= self.depth, len(self.offers) >= self.depth)
@@ -142,31 +150,30 @@ class Book(BookCore):
         if not changes:
             return Applied(changes, Verdict.NOT_DUE, None, violations)
         if not apply:
-            return Applied(changes, Verdict.UNVERIFIED, None, [_BEYOND] if decoded.beyond_precision else [])
+            return Applied(changes, Verdict.UNVERIFIED, None, [] if refusal is None else [refusal])
         return self._finish(decoded, changes, violations)
 
     def _entry(self, index: int, entry: Entry, violations: list[Violation], *, apply: bool) -> Change:
-        side = self._sides[entry.entry_type]
         if entry.update == UPDATE_DELETE:
-            if apply and not side.remove(entry.price) and not self._may_be_out_of_sight(side, entry):
-                violations.append(Violation(Invariant.LEVEL_NOT_HELD, entry.price))
-            if entry.size:
-                return _change(index, entry, Action.EVICT, 0, entry.size)
-            return _change(index, entry, Action.DELETE, 0, None)
+            if apply and not self._remove(entry) and not self._may_be_out_of_sight(entry):
+                violations.append(self._not_held(entry))
+            action = Action.EVICT if entry.size and self.evictions_are_told else Action.DELETE
+            return self._change(index, entry, action, 0, entry.size or None)
         if apply:
             if entry.size:
-                side.set(entry.price, entry.size)
+                self._set(entry)
             else:
-                side.remove(entry.price)
-        return _change(index, entry, _ACTIONS[entry.update], entry.size, None)
+                self._remove(entry)
+        return self._change(index, entry, _ACTIONS[entry.update], entry.size, None)
 
-    def _may_be_out_of_sight(self, side: BookSide, entry: Entry) -> bool:
+    def _may_be_out_of_sight(self, entry: Entry) -> bool:
         """Return whether an unknown delete is innocent: of a level that was cut here, or told to be out of depth."""
-        return bool(entry.size) or (self._full[entry.entry_type] and side.is_beyond_worst(entry.price))
+        if entry.size and self.evictions_are_told:
+            return True
+        return self._full[entry.entry_type] and self._sides[entry.entry_type].is_beyond_worst(entry.price)
 
     def _finish(self, decoded: Decoded, changes: list[Change], violations: list[Violation]) -> Applied:
-        for side, kind in ((self.bids, Side.BID), (self.offers, Side.OFFER)):
-            changes.extend(self._cut_row(kind, level) for level in side.cut(self.depth))
+        changes.extend(self._cut())
         self._check_steps(decoded, violations)
         bid, offer = self.bids.best_price(), self.offers.best_price()
         if bid is not None and offer is not None and bid >= offer:
@@ -189,12 +196,38 @@ class Book(BookCore):
             if lot and entry.size % lot:
                 violations.append(Violation(Invariant.OFF_LOT, entry.size, lot))
 
-    def _cut_row(self, side: Side, level: PriceLevel) -> Change:
-        scales = (self.instrument.price_precision, self.instrument.size_precision)
-        return Change(-1, side, Action.EVICT, level.price, 0, *scales, None, level.size)
+    # What a book of orders does otherwise.
 
+    def _refusal(self, decoded: Decoded) -> Violation | None:
+        """Return why none of a message can be applied, or None."""
+        return _BEYOND if decoded.beyond_precision else None
 
-def _change(index: int, entry: Entry, action: Action, size: int, remaining_size: int | None) -> Change:
-    side = Side.OFFER if entry.entry_type else Side.BID
-    scales = (entry.price_scale, entry.size_scale)
-    return Change(index, side, action, entry.price, size, *scales, entry.entry_ms, remaining_size)
+    def _clear(self) -> None:
+        self.bids.clear()
+        self.offers.clear()
+
+    def _set(self, entry: Entry) -> bool:
+        """Set what an entry names; return whether it was held before."""
+        return bool(self._sides[entry.entry_type].set(entry.price, entry.size))
+
+    def _remove(self, entry: Entry) -> bool:
+        """Remove what an entry names; return whether it was held."""
+        return bool(self._sides[entry.entry_type].remove(entry.price))
+
+    def _cut(self) -> Iterator[Change]:
+        """Drop the levels beyond the depth, worst first; yield what was dropped."""
+        scales = (self.price_scale, self.size_scale)
+        for side, kind in zip(self._sides, Side, strict=True):
+            for level in side.cut(self.depth):
+                yield Change(-1, kind, Action.EVICT, level.price, 0, *scales, None, level.size)
+
+    def _change(self, index: int, entry: Entry, action: Action, size: int, remaining_size: int | None) -> Change:
+        side = Side.OFFER if entry.entry_type else Side.BID
+        scales = (entry.price_scale, entry.size_scale)
+        return Change(index, side, action, entry.price, size, *scales, entry.entry_ms, remaining_size)
+
+    def _twice(self, entry: Entry) -> Violation:
+        return Violation(Invariant.LEVEL_TWICE, entry.price)
+
+    def _not_held(self, entry: Entry) -> Violation:
+        return Violation(Invariant.LEVEL_NOT_HELD, entry.price)

@@ -1,7 +1,8 @@
 """CRC32 checksum over the top of a book.
 
 Layer: book. Knows no wire, no clock, no file.
-Source: venue guide "Book checksum (FIX)", ChecksumOrderBook(5041); venue reference section 5.
+Source: venue guide "Book checksum (FIX)", ChecksumOrderBook(5041); venue reference section 5. The FIX pages do not say
+how orders are summed: as the venue's WebSocket guide for level3 has it.
 Left to others: comparing with the received value and resubscribing (`book.book`, `subscriber`); speed (`book.kernel`,
 which is held against this).
 """
@@ -28,3 +29,16 @@ def book_checksum(offers: Sequence[tuple[int, int]], bids: Sequence[tuple[int, i
     assert all(a[0] < b[0] for a, b in pairwise(offers)), "offers not ascending"
     assert all(a[0] > b[0] for a, b in pairwise(bids)), "bids not descending"
     return zlib.crc32("".join([f"{price}{size}" for price, size in (*offers, *bids)]).encode("ascii"))
+
+
+def orders_checksum(offers: Sequence[tuple[int, Sequence[int]]], bids: Sequence[tuple[int, Sequence[int]]]) -> int:
+    """Return the CRC32 of all orders at the ten best prices of each side, offers first.
+
+    Shapes: (price, sizes in queue order) pairs, best price first; else as `book_checksum`, units too.
+    Source: venue reference 5.1, last point; reproduces the published vector.
+    """
+    offers, bids = offers[:CHECKSUM_LEVELS], bids[:CHECKSUM_LEVELS]
+    assert all(a[0] < b[0] for a, b in pairwise(offers)), "offers not ascending"
+    assert all(a[0] > b[0] for a, b in pairwise(bids)), "bids not descending"
+    digits = "".join([f"{price}{size}" for price, sizes in (*offers, *bids) for size in sizes])
+    return zlib.crc32(digits.encode("ascii"))
