@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 from capture.book.book import Book, BookState
 from capture.book.invariants import VIOLATIONS_LIMIT, Violation
+from capture.book.orders import OrderBook
 from capture.columns import NULL, Verdict
 from capture.counters import Counters
 from capture.findings import BookSuspect, Finding, Kind, SnapshotArrived
 from capture.market.instruments import Instrument
-from capture.market.requests import FULL_DEPTH, MarketDataRequest
+from capture.market.requests import LEVEL_2, MarketDataRequest
 from capture.rows import Rows
 
 
@@ -33,7 +34,11 @@ class Subscription:
     depth: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.depth = self.request.depth or FULL_DEPTH
+        self.depth = self.request.depth_kept
+
+    def empty_book(self, instrument: Instrument) -> Book:
+        """Return a book of its level and depth that waits for its snapshot."""
+        return (Book if self.request.level == LEVEL_2 else OrderBook)(instrument, self.depth)
 
     @property
     def served(self) -> bool:
@@ -74,7 +79,7 @@ class Books:
         for md_req_id, subscription in self.subscriptions.items():
             copied = Subscription(subscription.request, None, subscription.current, subscription.sequenced)
             if subscription.book is not None:
-                copied.book = Book(subscription.book.instrument, subscription.depth)
+                copied.book = copied.empty_book(subscription.book.instrument)
                 copied.book.take_over(subscription.book)
             twin.subscriptions[md_req_id] = copied
             if self.by_symbol.get(subscription.request.symbol) is subscription:
@@ -120,7 +125,7 @@ class Books:
     def renew(self, subscription: Subscription, instrument: Instrument) -> Book:
         """Give a subscription an empty book by the precisions of an instrument."""
         self._remember(subscription)
-        book = subscription.book = Book(instrument, subscription.depth)
+        book = subscription.book = subscription.empty_book(instrument)
         book.good_ns = self._good_ns.get(subscription.request.symbol, NULL)
         return book
 
@@ -183,11 +188,13 @@ class Books:
         """Write down each whole book that changed by more rows than it has levels since it was last whole in a table.
 
         So a book is found again by reading no more than twice its size, and key frames never outweigh the changes.
+        Books of orders are left out: a table of levels cannot hold them.
         """
         for symbol, subscription in self.by_symbol.items():
             book = subscription.book
             if (
                 book is not None
+                and subscription.request.level == LEVEL_2
                 and book.state is BookState.LIVE
                 and book.rows > len(book.bids) + len(book.offers)
                 and subscription.sequenced

@@ -29,13 +29,15 @@ class Side(IntEnum):
 
 
 class Action(IntEnum):
-    """What a row did to its price level."""
+    """What a row did to its price level, or of Level 3 to its order."""
 
     SNAPSHOT = 0  # An entry of a snapshot (35=W).
     NEW = 1  # MDUpdateAction(279)=0
     CHANGE = 2  # 279=1
     DELETE = 3  # 279=2: the level is gone.
-    EVICT = 4  # 279=2 with 271 above zero, or cut locally: the level left the subscribed depth but still exists.
+    # 279=2 with 271 above zero, or cut locally: the level left the subscribed depth but still exists. Of an order only
+    # the latter: what 271 means in its delete is not known.
+    EVICT = 4
     CLEAR = 5  # An empty snapshot: the whole book is gone; side, price and size are null.
 
 
@@ -106,6 +108,21 @@ LAYOUTS: Final[Mapping[str, tuple[Layout, ...]]] = {
         Layout("size_scale", "b"),
         Layout("entry_ms", "q"),  # MDEntryTime(273), dated by rule; null where the entry bears none.
         Layout("remaining_size", "q"),  # What an evicted level still held; null elsewhere.
+    ),
+    "order_changes": (
+        *_COMMON,
+        Layout("entry_index", "i"),  # As in book_changes, and so are the others of the same names.
+        Layout("side", "b"),
+        Layout("action", "b"),
+        Layout("order_id", "ascii"),  # MDEntryID(278); null for a clear.
+        Layout("price", "q"),
+        Layout("size", "q"),
+        Layout("price_scale", "b"),
+        Layout("size_scale", "b"),
+        Layout("update_ns", "q"),  # MDEntryTimestamp(5060); null where the entry bears none.
+        Layout("queue_ns", "q"),  # MDEntryTimeQueue(5273), by which orders at one price stand.
+        Layout("entry_ms", "q"),
+        Layout("remaining_size", "q"),  # What a deleted order was said to hold, an evicted one held; else null.
     ),
     "trades": (
         *_COMMON,
@@ -323,11 +340,14 @@ class Columns:
     capacities: rows that each table is to have room for from the beginning.
     """
 
-    __slots__ = ("book_changes", "books", "events", "instruments", "messages", "names", "quotes", "trades")
+    __slots__ = (
+        "book_changes", "books", "events", "instruments", "messages", "names", "order_changes", "quotes", "trades",
+    )  # fmt: skip
 
     def __init__(self, capacities: Mapping[str, int] | None = None) -> None:
         room = capacities or {}
         self.book_changes = Table(LAYOUTS["book_changes"], room.get("book_changes", 0))
+        self.order_changes = Table(LAYOUTS["order_changes"], room.get("order_changes", 0))
         self.trades = Table(LAYOUTS["trades"], room.get("trades", 0))
         self.quotes = Table(LAYOUTS["quotes"], room.get("quotes", 0))
         self.books = Table(LAYOUTS["books"])
@@ -345,6 +365,7 @@ class Columns:
         """How many rows all tables hold."""
         return (
             self.book_changes.count
+            + self.order_changes.count
             + self.trades.count
             + self.quotes.count
             + self.books.count

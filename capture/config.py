@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from capture.errors import MisuseError, SettingInvalid
-from capture.market.requests import depth_ok
+from capture.market.requests import LEVEL_2, LEVEL_3, depth_ok
 from capture.market.selection import Selection
 
 DAY_S: Final = 86_400
@@ -37,10 +37,11 @@ class SessionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class MarketSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What to record. symbols: patterns, see `market.selection`. depth: where a pattern gives none."""
+    """What to record. symbols: patterns, see `market.selection`. depth: where a pattern gives none. level: 2 or 3."""
 
     symbols: tuple[str, ...] = ()
     depth: int = 1000
+    level: int = LEVEL_2
 
 
 class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -110,7 +111,9 @@ def check(settings: Settings, *, where: str) -> Settings:
         need(value.isascii() and value.isprintable(), f"session.{name}", repr(value), "printable ASCII")
     need(1 <= session.heartbeat_s <= 3600, "session.heartbeat_s", session.heartbeat_s, "1 to 3600")
     need(market.symbols, "market.symbols", "empty", "symbols such as BTC/USD, or `all` (--symbol)")
-    Selection(market.symbols, depth_ok(market.depth, where=f"{where}: market.depth"), where=f"{where}: market.symbols")
+    need(market.level in {LEVEL_2, LEVEL_3}, "market.level", market.level, "2 (price levels) or 3 (single orders)")
+    depth = depth_ok(market.depth, where=f"{where}: market.depth", level=market.level)
+    Selection(market.symbols, depth, level=market.level, where=f"{where}: market.symbols")
     batch_ok = 1 <= storage.batch_s <= DAY_S and DAY_S % storage.batch_s == 0
     need(batch_ok, "storage.batch_s", storage.batch_s, "a divisor of 86400, such as 60")
     need(1 <= storage.fsync_ms <= 60_000, "storage.fsync_ms", storage.fsync_ms, "1 to 60000")

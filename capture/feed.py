@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final
 
 from capture.book import kernel as book_kernel
-from capture.book.book import Applied, Book, BookState
+from capture.book.book import Applied, BookState
 from capture.books import Books, Outcome, Subscription
 from capture.columns import Columns, Flag, Proof, Verdict
 from capture.counters import Counters
@@ -308,12 +308,13 @@ class Feed:
         if book is None or (snapshot and book.instrument is not instrument):
             book = self.books.renew(subscription, instrument)
             self._lane.watch(subscription, instrument)
-        decoded = decoder.decode(row.message, book.instrument, row.sending_ms)
+        level = subscription.request.level
+        decoded = decoder.decode(row.message, book.instrument, row.sending_ms, level=level)
         row.entries, row.received = len(decoded.entries), decoded.checksum
         if not subscription.current:
             book.suspect()  # A straggler of a subscription that was stopped: kept as rows, applied nowhere.
             if snapshot:
-                book = Book(book.instrument, subscription.depth)
+                book = subscription.empty_book(book.instrument)
         follows = subscription.current and not decoded.beyond_precision and (snapshot or book.state is BookState.LIVE)
         applied = book.snapshot(decoded) if snapshot else book.refresh(decoded)
         row.verdict, row.computed = applied.verdict, applied.computed
@@ -368,7 +369,7 @@ class Feed:
         assert book is not None
         if book.state is not BookState.LIVE or not subscription.sequenced:
             flags |= Flag.SUSPECT_BOOK
-        self.rows.changes(row, applied, proof, flags)
+        self.rows.changes(row, applied, proof, flags, level=subscription.request.level)
         if not follows or not applied.changes:
             return
         book.rows = 0 if snapshot else book.rows + len(applied.changes)

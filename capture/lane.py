@@ -4,7 +4,8 @@ Layer: above the kernels, below the feed, which goes by the slow lane wherever t
 Source: design section 3.
 
 `market.kernel` reads frames until one is not its own; `book.kernel` applies what was read, until a message has
-consequences or is for the slow lane; the feed does what is to be done about that message, and goes on here.
+consequences or is for the slow lane; the feed does what is to be done about that message, and goes on here. Level 3 is
+the slow lane's: the kernels know no orders.
 """
 
 from array import array
@@ -18,6 +19,7 @@ from capture.books import Outcome, Subscription
 from capture.columns import NULL, Columns, Verdict
 from capture.market import kernel as market_kernel
 from capture.market.instruments import Instrument
+from capture.market.requests import LEVEL_2
 from capture.rows import Rows
 from capture.sinks import Position
 from capture.wire import values
@@ -68,6 +70,7 @@ class Lane:
         own = (
             book is not None
             and subscription.current
+            and request.level == LEVEL_2
             and instrument is not None
             and (instrument.price_precision, instrument.size_precision) == (book.price_scale, book.size_scale)
         )

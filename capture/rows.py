@@ -4,12 +4,13 @@ Layer: beside the feed. Knows columns and decoded values; decides nothing.
 Source: design section 5; the layouts of `columns`.
 """
 
-from capture.book.book import Applied, Book
+from capture.book.book import Applied, Book, Change
 from capture.book.levels import BookSide
 from capture.columns import NO_NAME, NO_SIDE, NULL, Action, Columns, Flag, Proof, Verdict
 from capture.findings import Kind
 from capture.market.decoder import TRADE, Decoded
 from capture.market.instruments import Instrument
+from capture.market.requests import LEVEL_2
 from capture.session.session import Delivery
 from capture.sinks import Position
 from capture.wire import tags, values
@@ -113,30 +114,17 @@ class Rows:
             )
         )
 
-    def changes(self, row: MessageRow, applied: Applied, proof: int, flags: int) -> None:
-        """Append what one message did to its book, a row for each entry and each level cut."""
+    def changes(self, row: MessageRow, applied: Applied, proof: int, flags: int, *, level: int) -> None:
+        """Append what one message did to its book, a row for each entry and each level or order cut."""
         if not applied.changes:
             return
         head = self._head(row, row.symbol, proof, flags)
         last_head = self._head(row, row.symbol, proof, flags | Flag.LAST_ENTRY)
-        append = self.columns.book_changes.append
+        table = self.columns.book_changes if level == LEVEL_2 else self.columns.order_changes
+        cells = _level_cells if level == LEVEL_2 else _order_cells
         last = len(applied.changes) - 1
         for place, change in enumerate(applied.changes):
-            clear = change.action is Action.CLEAR
-            append(
-                (
-                    *(last_head if place == last else head),
-                    change.entry_index,
-                    NO_SIDE if change.side is None else change.side,
-                    change.action,
-                    NULL if clear else change.price,
-                    NULL if clear else change.size,
-                    change.price_scale,
-                    change.size_scale,
-                    _or_null(change.entry_ms),
-                    _or_null(change.remaining_size),
-                )
-            )
+            table.append((*(last_head if place == last else head), *cells(change)))
 
     def trades(self, row: MessageRow, decoded: Decoded, proof: int, flags: int) -> int:
         """Append the trades of one message; return how many there are."""
@@ -195,6 +183,27 @@ class Rows:
 
     def _symbol_code(self, symbol: str | None) -> int:
         return NO_NAME if symbol is None else self.columns.names["symbol"].code(symbol)
+
+
+def _level_cells(change: Change) -> tuple[int, ...]:
+    clear = change.action is Action.CLEAR
+    return (
+        change.entry_index,
+        NO_SIDE if change.side is None else change.side,
+        change.action,
+        NULL if clear else change.price,
+        NULL if clear else change.size,
+        change.price_scale,
+        change.size_scale,
+        _or_null(change.entry_ms),
+        _or_null(change.remaining_size),
+    )
+
+
+def _order_cells(change: Change) -> tuple[int | str | None, ...]:
+    entry_index, side, action, *priced, entry_ms, remaining_size = _level_cells(change)
+    times = (_or_null(change.update_ns), _or_null(change.queue_ns), entry_ms)
+    return (entry_index, side, action, change.order_id or None, *priced, *times, remaining_size)
 
 
 def _top(side: BookSide) -> tuple[int, int, int]:

@@ -34,7 +34,7 @@ from capture.market.instruments import (
     STATUS_NAMES,
     UNLISTED,
 )
-from capture.market.requests import MarketDataRequest, security_list_request, trading_status_request
+from capture.market.requests import LEVEL_2, MarketDataRequest, security_list_request, trading_status_request
 from capture.market.selection import Selection
 from capture.session import events
 from capture.session.session import Session
@@ -80,12 +80,13 @@ class _Wanted:
 class Subscriber:
     """Keeps every wanted symbol subscribed on one session after another.
 
-    symbols: patterns, see `market.selection`. depth: of symbols whose patterns give none.
+    symbols: patterns, see `market.selection`. depth: of symbols whose patterns give none. level: of all of them.
     """
 
     session: Session
     symbols: tuple[str, ...]
     depth: int
+    level: int = LEVEL_2
     _selection: Selection = field(init=False)
     _wanted: dict[str, _Wanted] = field(default_factory=dict)
     _statuses: dict[str, int] = field(default_factory=dict)  # AssetPairStatus(5032) as told, over all sessions.
@@ -104,7 +105,7 @@ class Subscriber:
     _ids: int = 0
 
     def __post_init__(self) -> None:
-        self._selection = Selection(self.symbols, self.depth)
+        self._selection = Selection(self.symbols, self.depth, level=self.level)
 
     def handle(self, findings: list[Finding], wall_ns: int, mono_ns: int) -> None:
         """Act upon what was found. Errors: SymbolUnknown, at the first list of a run only, so that a typo ends it."""
@@ -333,7 +334,7 @@ class Subscriber:
 
     def _send(self, wanted: _Wanted, *, subscribe: bool) -> None:
         assert wanted.md_req_id is not None
-        request = MarketDataRequest(wanted.md_req_id, wanted.symbol, wanted.depth, subscribe)
+        request = MarketDataRequest(wanted.md_req_id, wanted.symbol, wanted.depth, subscribe, self.level)
         self.session.send(tags.MARKET_DATA_REQUEST, request.body())
 
     def _next_id(self, kind: str) -> str:

@@ -149,8 +149,8 @@ def book_command(root: Path, symbol: str, at: int | None, depth: int, form: Form
 def sql_command(root: Path, query: str, form: Format, limit: int | None) -> None:
     """Print the answer to one SELECT over the tape.
 
-    Views: book_changes, trades, messages, instruments, events; in schema raw the same as stored. The statement sees
-    nothing but the tape: no other file, no network, no setting.
+    Views: book_changes, order_changes, trades, quotes, books, messages, instruments, events; in schema raw the same as
+    stored. The statement sees nothing but the tape: no other file, no network, no setting.
 
     \b
     Example:

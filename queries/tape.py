@@ -28,8 +28,9 @@ class Tape:
 
     path: a tape's root or its lake. locked: SQL sees nothing but the lake; a notebook of one's own may open it
     unlocked, to join other files or to write a relation to one.
-    Views: `book_changes`, `trades`, `messages`, `instruments`, `events`, with prices and sizes as numbers and times in
-    UTC beside the integers they come from; in schema `raw` the same names as stored.
+    Views: `book_changes`, `order_changes`, `trades`, `quotes`, `books`, `messages`, `instruments`, `events`, with
+    prices and sizes as numbers and times in UTC beside the integers they come from; in schema `raw` the same names as
+    stored.
     Any number of threads may ask. Errors: NotALake; LakeNewer and LakeDamaged of storage.
     """
 

@@ -36,6 +36,7 @@ _OPTIONS: Final = {
     "heartbeat": ("session", "heartbeat_s"),
     "symbols": ("market", "symbols"),
     "depth": ("market", "depth"),
+    "level": ("market", "level"),
     "root": ("storage", "root"),
     "batch_s": ("storage", "batch_s"),
     "fsync_ms": ("storage", "fsync_ms"),
@@ -86,7 +87,13 @@ def effective(config: Path | None, options: dict[str, Any]) -> "Settings":
     multiple=True,
     help="What to record; repeat. A symbol as the venue lists it (BTC/USD), a glob ('*/USD'), or: all. ! leaves out.",
 )
-@click.option("--depth", type=int, help="Levels a side: 10, 25, 100, 500 or 1000; 0 is 1000.  [default: 1000]")
+@click.option("--depth", type=int, help="Price levels a side: 10, 25, 100, 500 or 1000; 0 is all.  [default: 1000]")
+@click.option(
+    "--level",
+    type=click.IntRange(2, 3),
+    help="2 is price levels and trades. 3 is single orders without trades: unproven on a real feed; Kraken has it on"
+    " port 4005.  [default: 2]",
+)
 @click.option("--root", type=click.Path(file_okay=False), help="Directory of the tape.  [default: tape]")
 @click.option("--batch-s", type=int, help="Seconds of receive time in one batch; a divisor of 86400.  [default: 60]")
 @click.option("--fsync-ms", type=int, help="The most that a power cut can take.  [default: 200]")

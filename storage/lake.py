@@ -4,7 +4,7 @@ Layer: storage, above schemas, batches, files and commits, which it puts in orde
 Source: design sections 3 and 5.
 Left to others: where a batch ends (`storage.recorder`), damage (`storage.recovery`), questions (`queries.tape`).
 
-A batch is five commits, one a table, each atomic and each carrying the writer's transaction (app_id, version). A writer
+A batch is a commit a table, each atomic and each carrying the writer's transaction (app_id, version). A writer
 killed between two of them writes the batch again: tables that hold it skip it, the others take it. `events` comes last
 and always, rows or none, so what `last_version` tells is whole in every table.
 """

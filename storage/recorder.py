@@ -182,8 +182,9 @@ class Recorder:
         watch: called twice a second.
         """
         settings = self.settings
-        depth = depth_ok(settings.market.depth, where="market.depth")
-        subscriber = Subscriber(self.feed.session, settings.market.symbols, depth)
+        market = settings.market
+        depth = depth_ok(market.depth, where="market.depth", level=market.level)
+        subscriber = Subscriber(self.feed.session, market.symbols, depth, market.level)
         venue = settings.venue
         endpoint = Endpoint(
             venue.host, venue.port, venue.server_name or venue.host, Path(venue.ca_file) if venue.ca_file else None

@@ -50,6 +50,8 @@ ENCODINGS: Final[Mapping[str, str]] = {
             "entry_index",
             "price",
             "entry_ms",
+            "update_ns",
+            "queue_ns",
             "segment_offset",
             "valid_from_ns",
             "from_ns",

@@ -15,7 +15,7 @@ from fnmatch import translate
 from typing import Final
 
 from capture.errors import SettingInvalid, SymbolUnknown
-from capture.market.requests import depth_ok
+from capture.market.requests import LEVEL_2, depth_ok
 
 ALL_SYMBOLS: Final = "all"
 PATTERNS_LIMIT: Final = 5_000  # More symbols than the venue has; each new one is held against every glob.
@@ -41,14 +41,16 @@ class Pattern:
 
 
 class Selection:
-    """Patterns, and the depth of whatever gives none.
+    """Patterns, and the depth of whatever gives none. level: of the subscriptions, as depths mean other things in it.
 
     Errors: SettingInvalid where a pattern cannot be meant; where: what the error says of its place.
     """
 
-    def __init__(self, texts: Iterable[str], depth: int, *, where: str = "market.symbols") -> None:
+    def __init__(
+        self, texts: Iterable[str], depth: int, *, level: int = LEVEL_2, where: str = "market.symbols"
+    ) -> None:
         self.depth = depth
-        self.patterns = tuple(_pattern(text, where) for text in texts)
+        self.patterns = tuple(_pattern(text, level, where) for text in texts)
         self._globs: list[tuple[int, Pattern]] = []
         self._by_name: dict[str, list[tuple[int, Pattern]]] = {}
         for place in enumerate(self.patterns):
@@ -99,7 +101,7 @@ class Selection:
                 )
 
 
-def _pattern(text: str, where: str) -> Pattern:
+def _pattern(text: str, level: int, where: str) -> Pattern:
     """Return one pattern. Errors: SettingInvalid."""
 
     def refuse(received: str, allowed: str) -> SettingInvalid:
@@ -117,7 +119,7 @@ def _pattern(text: str, where: str) -> Pattern:
     if mark and depth is not None:
         raise refuse("an exclusion with a depth", f"{mark + name!r}")
     if depth is not None:
-        depth = depth_ok(int(depth), where=f"{where}: the depth of {text!r}")
+        depth = depth_ok(int(depth), where=f"{where}: the depth of {text!r}", level=level)
     name = "*" if name == ALL_SYMBOLS else name
     return Pattern(text, name, bool(mark), depth, re.compile(translate(name)).match)
 

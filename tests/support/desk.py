@@ -4,6 +4,7 @@ from feeds import FeedPlay
 from fix import listing, refresh, snapshot
 
 from capture.findings import Finding
+from capture.market.requests import LEVEL_2
 from capture.subscriber import Subscriber
 from capture.wire.message import Message
 
@@ -13,9 +14,9 @@ BOOK = ("offer 101.0 1", "bid 100.0 1")
 class Desk(FeedPlay):
     """A feed with a subscriber that acts upon what is found, as a client lets it."""
 
-    def __init__(self, *symbols: str) -> None:
+    def __init__(self, *symbols: str, level: int = LEVEL_2) -> None:
         super().__init__()
-        self.subscriber = Subscriber(self.session, symbols, 10)
+        self.subscriber = Subscriber(self.session, symbols, 10, level)
         self._asked: list[str] = []
 
     def find(self, *findings: Finding) -> None:

@@ -4,16 +4,15 @@ from typing import Any
 
 from fix import CLIENT, SECOND, T0, VENUE, decoded, frame, listing, refresh, snapshot
 
-from capture.book.book import Book
+from capture.book.book import BookState
 from capture.columns import NO_NAME, NULL, Columns, Flag
 from capture.feed import Feed
 from capture.findings import Finding
-from capture.market.requests import MarketDataRequest
+from capture.market.requests import LEVEL_2, MarketDataRequest
 from capture.session.rollover import KRAKEN_ROLLOVER
 from capture.session.session import Role, Session, SessionSettings
 from capture.sinks import Connection, Position
 from capture.wire.message import Message, parse
-from capture.wire.values import unscaled
 
 CONNECTION = Connection("venue.example", "10.0.0.1", 40000, "10.0.0.2", 4000, CLIENT, VENUE, "TLSv1.3")
 LEVELS = ("offer 101.0 1", "offer 102.0 2", "bid 100.0 1", "bid 99.0 2")
@@ -91,9 +90,9 @@ class FeedPlay:
             self._received += len(data)
         self.flush()
 
-    def subscribe(self, md_req_id: str, symbol: str = "BTC/USD", *, depth: int = 10) -> None:
+    def subscribe(self, md_req_id: str, symbol: str = "BTC/USD", *, depth: int = 10, level: int = LEVEL_2) -> None:
         """We ask for a symbol."""
-        self.session.send(b"V", MarketDataRequest(md_req_id, symbol, depth, subscribe=True).body())
+        self.session.send(b"V", MarketDataRequest(md_req_id, symbol, depth, subscribe=True, level=level).body())
         self.flush()
 
     def unsubscribe(self, md_req_id: str, symbol: str = "BTC/USD", *, depth: int = 10) -> None:
@@ -131,17 +130,19 @@ class FeedPlay:
 
     def proven(self, *entries: str) -> str:
         """Return a refresh of M1 with the checksum that will be right."""
-        book = self.feed.books.subscriptions["M1"].book
+        subscription = self.feed.books.subscriptions["M1"]
+        book = subscription.book
         assert book is not None
-        twin = Book(book.instrument, book.depth)
-        levels = [
-            f"{kind} {unscaled(price, 1)} {unscaled(size, 8)}"
-            for kind, side in (("offer", book.offers), ("bid", book.bids))
-            for price, size in side.levels()
-        ]
-        twin.snapshot(decoded(snapshot(*levels)))
-        twin.refresh(decoded(refresh(*entries)))
+        twin = subscription.empty_book(book.instrument)
+        twin.take_over(book)
+        twin.state = BookState.LIVE
+        twin.refresh(decoded(refresh(*entries), level=subscription.request.level))
         return refresh(*entries, checksum=twin.checksum())
+
+    def follow(self) -> None:
+        """A copy of the feed, taken now, is the follower from here on."""
+        self.rows("events")
+        self._follower = self.feed.follower()
 
     # What comes of it.
 

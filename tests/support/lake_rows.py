@@ -27,6 +27,16 @@ _PRICED: dict[str, Any] = {
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
     "book_changes": {**_COMMON, **_PRICED, "side": Side.BID, "action": Action.NEW, "remaining_size": NULL},
+    "order_changes": {
+        **_COMMON,
+        **_PRICED,
+        "side": Side.BID,
+        "action": Action.NEW,
+        "order_id": "OAAAAA-AAAAA-AAAAAB",
+        "update_ns": T0,
+        "queue_ns": T0,
+        "remaining_size": NULL,
+    },
     "trades": {**_COMMON, **_PRICED, "entry_id": "T1", "aggressor_side": 1, "order_type": 2},
     "quotes": {
         **_COMMON,

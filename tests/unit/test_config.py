@@ -91,6 +91,7 @@ def test_missing_file_is_told(tmp_path: Path) -> None:
         ("market.symbols = ['!*/JPY']", "market.symbols is exclusions alone; use `all` before them"),
         ("market.depth = 20", "market.depth is 20; use one of 10, 25, 100, 500 or 1000"),
         ("market.depth = 1", "market.depth is 1; use one of 10"),
+        ("market.level = 1", "market.level is 1; use 2 (price levels) or 3 (single orders)"),
         ("storage.batch_s = 7", "storage.batch_s is 7; use a divisor of 86400"),
         ("storage.batch_s = 0", "storage.batch_s is 0"),
         ("storage.fsync_ms = 0", "storage.fsync_ms is 0; use 1 to 60000"),
@@ -119,6 +120,20 @@ def test_depths_of_the_venue_are_allowed(tmp_path: Path, depth: int) -> None:
     it = settings(tmp_path, GOOD.replace("depth = 100", f"depth = {depth}"))
 
     assert check(it, where="x").market.depth == depth
+
+
+def test_level_3_is_asked_for_and_never_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the file, FIXTAPE_MARKET_LEVEL or the option says 3; depths are those of Level 2."""
+    path = tmp_path / "capture.toml"
+    path.write_text(GOOD)
+    assert effective(path, {}).market.level == 2
+    assert effective(path, {"level": 3, "depth": 0}).market.level == 3
+    monkeypatch.setenv("FIXTAPE_MARKET_LEVEL", "3")
+
+    assert effective(path, {}).market.level == 3
+    assert effective(path, {"level": 2}).market.level == 2
+    with pytest.raises(SettingInvalid, match=r"market\.depth is 20; use one of .*\(0 is no cut\)"):
+        effective(path, {"depth": 20})
 
 
 def test_patterns_of_a_variable_stand_between_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

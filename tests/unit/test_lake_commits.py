@@ -99,6 +99,7 @@ def test_a_killed_batch_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     assert {name: sum(file.rows for file in lake.files(name)) for name in TABLES} == {
         "book_changes": 0,
+        "order_changes": 0,
         "trades": 2,
         "quotes": 0,
         "books": 0,

@@ -13,6 +13,7 @@ from capture.findings import (
     TradingStatusArrived,
 )
 from capture.market.instruments import UNLISTED
+from capture.market.requests import LEVEL_3
 from capture.subscriber import LIST_REQUESTS_LIMIT, OUTSTANDING_LIMIT
 
 HIDDEN, ONLINE, MAINTENANCE, POST_ONLY, DELISTED = 0, 1, 2, 4, 6
@@ -55,6 +56,19 @@ def test_each_symbol_is_asked_for_alone_under_its_own_id() -> None:
     assert second == f"subscribe M3-{stem} ETH/USD"
     assert len(first.split()[1]) <= 20
     assert not desk.subscriber.settled
+
+
+def test_level_3_is_asked_for_by_order_and_refused_like_any_symbol() -> None:
+    """Every request of a Level 3 run is one; depth 0 of a pattern goes out as it is; refused, it is let be."""
+    desk = Desk("BTC/USD", "ETH/USD:0", level=LEVEL_3)
+    desk.open(listed=listing("BTC/USD", "ETH/USD"))
+
+    requests = [desk.feed.by_symbol[symbol].request for symbol in ("BTC/USD", "ETH/USD")]
+    assert [(it.level, it.depth) for it in requests] == [(LEVEL_3, 10), (LEVEL_3, 0)]
+    for request in requests:
+        desk.venue(f"35=Y 262={request.md_req_id} 281=B 58=Level 3 not available")
+    assert desk.subscriber.settled
+    assert set(desk.subscriber.shortfalls().values()) == {"not recorded, the venue refused it: Level 3 not available"}
 
 
 def test_all_is_every_symbol_of_the_list() -> None:
