@@ -37,12 +37,12 @@ def venue_thread(market=None, *, clients=(), **options):
         yield venue.server, venue.credentials
 
 
-def settings_for(server, ca_file, root, *, symbols=("all",), depth=1000, heartbeat_s=60, **storage):
+def settings_for(server, ca_file, root, *, symbols=("all",), depth=1000, level=2, heartbeat_s=60, **storage):
     """Settings of a recorder of this venue."""
     return Settings(
         venue=VenueSection(host="127.0.0.1", port=server.port, ca_file=str(ca_file)),
         session=SessionSection(sender_comp_id="CLIENT", heartbeat_s=heartbeat_s),
-        market=MarketSection(symbols=symbols, depth=depth),
+        market=MarketSection(symbols=symbols, depth=depth, level=level),
         storage=StorageSection(root=str(root), **storage),
     )
 
