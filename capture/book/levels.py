@@ -21,6 +21,7 @@ SUSPECT: Final = 2
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)
 _NONE = cython.declare(cython.uint, 0)
 _NULL = cython.declare(cython.longlong, -(2**63))
+_MOST = cython.declare(cython.longlong, 2**63 - 1)
 _TOP = cython.declare(cython.int, 10)  # As `checksum.CHECKSUM_LEVELS`.
 _TEXT_BYTES = cython.declare(cython.int, 10 * 38)  # Ten levels of two int64 in digits.
 
@@ -119,7 +120,7 @@ class BookSide:
         return self.count == 0 or price * self._sign < self._levels[0]
 
     def total(self) -> int:
-        """Return the sizes of the ten best levels together."""
+        """Return the sizes of the ten best levels together, at most what an int64 holds."""
         return int(self._total())
 
     @cython.locals(other="BookSide", index=cython.Py_ssize_t)
@@ -213,6 +214,8 @@ class BookSide:
         total = 0
         lowest = self.count - _TOP if self.count > _TOP else 0
         for index in range(lowest, self.count):
+            if self._levels[2 * index + 1] > _MOST - total:
+                return _MOST
             total += self._levels[2 * index + 1]
         return total
 

@@ -81,3 +81,12 @@ def test_empty_side_has_no_prices() -> None:
 
     assert (len(it), it.best_price(), it.worst_price(), it.best(10)) == (0, None, None, [])
     assert it.is_beyond_worst(10)
+
+
+def test_a_total_stays_within_an_int64() -> None:
+    """Sizes that no market has together are told as the most that a column holds, in either form."""
+    it = BookSide(Side.BID)
+    for price in range(1, 13):
+        it.set(price, 10**18 - 1)
+
+    assert it.total() == 2**63 - 1
