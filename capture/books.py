@@ -8,6 +8,7 @@ to ask of the venue (`subscriber`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from capture.book.book import Book, BookState
 from capture.book.invariants import VIOLATIONS_LIMIT, Violation
@@ -18,6 +19,8 @@ from capture.findings import BookSuspect, Finding, Kind, SnapshotArrived
 from capture.market.instruments import Instrument
 from capture.market.requests import LEVEL_2, MarketDataRequest
 from capture.rows import Rows
+
+BY_RESEND: Final = "by resend"  # Of a healed book: nothing was lost, what was missing came again.
 
 
 @dataclass(slots=True)
@@ -71,11 +74,13 @@ class Books:
         self._rows, self._counters = rows, counters
         self._good_ns: dict[str, int] = {}  # Receive time at which each symbol's book was last good, of ended ones.
         self._suspect_since: dict[str, int] = {}  # Symbols without a book to believe, and since when.
+        self._missing_since: dict[str, int] = {}  # Symbols whose book stands, while numbers are missing that may come.
 
     def twin(self, rows: Rows, counters: Counters) -> "Books":
         """Return others in the same state, that write into other rows."""
         twin = Books(rows, counters)
         twin._good_ns, twin._suspect_since = dict(self._good_ns), dict(self._suspect_since)
+        twin._missing_since = dict(self._missing_since)
         for md_req_id, subscription in self.subscriptions.items():
             copied = Subscription(subscription.request, None, subscription.current, subscription.sequenced)
             if subscription.book is not None:
@@ -88,8 +93,12 @@ class Books:
 
     @property
     def proven(self) -> int:
-        """How many current books agree with the venue's last checksum."""
-        return sum(1 for it in self.by_symbol.values() if it.book is not None and it.book.proven)
+        """How many current books agree with the venue's last checksum, and miss nothing since."""
+        return sum(
+            1
+            for symbol, it in self.by_symbol.items()
+            if it.book is not None and it.book.proven and symbol not in self._missing_since
+        )
 
     def begin(self) -> None:
         """Begin a session: nothing is subscribed."""
@@ -101,8 +110,11 @@ class Books:
         for symbol, subscription in self.by_symbol.items():
             if subscription.book is not None and subscription.served:
                 subscription.book.suspect()
-                self._suspect_since.setdefault(symbol, self._last_good(subscription, at_ns))
+                self._missing_since.setdefault(symbol, self._last_good(subscription, at_ns))
             self._remember(subscription)
+        for symbol, since in self._missing_since.items():
+            self._suspect_since.setdefault(symbol, since)
+        self._missing_since.clear()
 
     def subscribe(self, request: MarketDataRequest, instrument: Instrument | None) -> Subscription:
         """Begin a subscription; it is the symbol's current one from here on."""
@@ -171,18 +183,49 @@ class Books:
         if not subscription.current:
             return
         symbol = subscription.request.symbol
-        span = (self._suspect_since.setdefault(symbol, self._last_good(subscription, at_ns)), at_ns)
+        since = self._missing_since.pop(symbol, None)
+        if since is None:
+            since = self._last_good(subscription, at_ns)
+        span = (self._suspect_since.setdefault(symbol, since), at_ns)
         self._rows.event(
             at_ns, kind, symbol=symbol, seq=seq, span=span, expected=expected, received=received, text=text
         )
         self.findings.append(BookSuspect(symbol, text))
 
+    def missing(self, at_ns: int, text: str) -> None:
+        """Mark every book that stands: numbers are missing, which may yet come again, each in its turn.
+
+        Until then a book is right as of its last message, and what is resent goes on from there. Nothing is asked anew.
+        """
+        for symbol, subscription in self.by_symbol.items():
+            book = subscription.book
+            if book is not None and book.state is BookState.LIVE and subscription.sequenced:
+                since = self._missing_since.setdefault(symbol, self._last_good(subscription, at_ns))
+                self._rows.event(at_ns, Kind.SUSPECT, symbol=symbol, span=(since, at_ns), text=text)
+
+    def whole(self, at_ns: int) -> None:
+        """Take note that every number is accounted for: a book that lost nothing stands as before."""
+        for symbol, since in self._missing_since.items():
+            subscription = self.by_symbol.get(symbol)
+            if subscription is not None and subscription.book is not None and subscription.book.state is BookState.LIVE:
+                self._rows.event(at_ns, Kind.HEALED, symbol=symbol, span=(since, at_ns), text=BY_RESEND)
+            else:  # Stopped meanwhile.
+                self._suspect_since.setdefault(symbol, since)
+        self._missing_since.clear()
+
     def hole(self, at_ns: int, text: str) -> None:
-        """Mark every book of the session: messages between its snapshot and now are missing."""
-        for subscription in list(self.by_symbol.values()):
+        """Mark every book of the session: messages between its snapshot and now are lost."""
+        for symbol, subscription in list(self.by_symbol.items()):
             subscription.sequenced = False
-            if subscription.book is not None and subscription.book.state is BookState.LIVE:
+            if subscription.book is None or subscription.book.state is not BookState.LIVE:
+                continue
+            since = self._missing_since.pop(symbol, None)
+            if since is None:
                 self.suspect(at_ns, subscription, Kind.SUSPECT, text)
+            else:  # Told when they were first missing.
+                subscription.book.suspect()
+                self._suspect_since[symbol] = since
+                self.findings.append(BookSuspect(symbol, text))
 
     def key_frames(self) -> None:
         """Write down each whole book that changed by more rows than it has levels since it was last whole in a table.

@@ -208,19 +208,21 @@ class Feed:
         fast = frame[begin : frame.index(tags.SOH, begin)] in _FAST_TYPES
         try:
             message = wire_message.split(frame) if fast else wire_message.parse(frame)
+            message.origin = position
         except MessageGarbled as error:
             self.session.ignored(error.reason, mono_ns)
             self._take_session_events(at_ns)
             return
-        for delivery in self.session.receive(message, at_ns, mono_ns):
+        for delivery in self.session.deliveries(message, at_ns, mono_ns):
             self._take_session_events(at_ns)
-            self._deliver(at_ns, delivery, position)
+            self._deliver(at_ns, delivery)
         self._take_session_events(at_ns)
 
-    def _deliver(self, at_ns: int, delivery: Delivery, position: Position) -> None:
+    def _deliver(self, at_ns: int, delivery: Delivery) -> None:
         self.counters.messages += 1
         self.counters.last_sending_lag_ms = (at_ns - delivery.sending_ns) // values.MILLISECOND_NS
-        message = delivery.message
+        message, position = delivery.message, delivery.message.origin  # Elsewhere, where it was kept for a while.
+        assert isinstance(position, Position)
         row = MessageRow(at_ns, delivery, position)
         if abs(at_ns - delivery.sending_ns) > self.session.settings.sending_time_limit_s * values.SECOND_NS:
             row.flags |= Flag.BAD_TIME
@@ -421,7 +423,11 @@ class Feed:
                 self._listings.begin()
             case events.GapOpened(begin, end):
                 self.counters.gaps += 1
-                self.books.hole(at_ns, f"MsgSeqNum {begin} to {end} are missing")
+                self.books.missing(at_ns, f"MsgSeqNum {begin} to {end} are missing")
+            case events.GapFilled(begin, end):
+                self.books.hole(at_ns, f"MsgSeqNum {begin} to {end} are lost: filled over")
+            case events.GapClosed():
+                self.books.whole(at_ns)
             case events.RolledOver(how):
                 self.books.hole(at_ns, f"daily roll-over: {how}")
             case events.SequenceReset(expected, new_seq_no) if new_seq_no != expected:

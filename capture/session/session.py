@@ -142,25 +142,32 @@ class Session(Core):
 
     def receive(self, message: Message, wall_ns: int, mono_ns: int) -> list[Delivery]:
         """Handle one message; return the application messages whose turn has come, in order."""
+        return list(self.deliveries(message, wall_ns, mono_ns))
+
+    def deliveries(self, message: Message, wall_ns: int, mono_ns: int) -> Iterator[Delivery]:
+        """As `receive`, one after the other: take the events before each delivery, and they come in their order.
+
+        Take them all: the message is handled only then.
+        """
         self.received_ns = mono_ns
         self.wall_ns = self._now_ns = wall_ns
         self._tested_ns = None
         if self.state in {State.DISCONNECTED, State.LOGGED_OUT}:
-            return []
+            return
         if self.close_reason and not self.initiator:
             # An initiator listens until its transport is gone: a timer may have decided, which no journal knows.
-            return []
+            return
         if self.state not in ESTABLISHED:
             if not self.broken:
                 logon.receive_first(self, message, wall_ns)
-            return []
+            return
         if not checks.header(self, message, wall_ns) or (self.broken and message.msg_type != tags.LOGOUT):
-            return []
+            return
         if self.state in {State.ACTIVE, State.AWAITING_RESEND} and logon.is_reset(message):
             logon.reset_in_place(self)
-            return []
+            return
         self.reset_answered = False
-        return list(self._in_turn(message, mono_ns))
+        yield from self._in_turn(message, mono_ns)
 
     @property
     def in_order(self) -> bool:

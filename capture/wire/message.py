@@ -23,13 +23,17 @@ SIMPLEFIX_BYTES_LIMIT: Final = 16 * 1024  # It copies the rest of the frame at e
 
 
 class Message:
-    """The fields of one frame, in order; the first of a tag found by `get`."""
+    """The fields of one frame, in order; the first of a tag found by `get`.
 
-    __slots__ = ("_first", "fields", "frame")
+    origin: whatever its owner wants to know of it later, such as where its bytes are; nobody else looks at it.
+    """
+
+    __slots__ = ("_first", "fields", "frame", "origin")
 
     def __init__(self, fields: list[Field], frame: bytes) -> None:
         self.fields = fields
         self.frame = frame
+        self.origin: object = None
         self._first: dict[int, bytes] = dict(reversed(fields))
 
     def __repr__(self) -> str:

@@ -121,7 +121,7 @@ def test_refresh_before_the_snapshot_is_unverified_and_flagged() -> None:
 
 
 def test_gap_marks_every_book_of_the_session(play: FeedPlay) -> None:
-    """Missing numbers make every book suspect from its last good message, however the gap is filled."""
+    """Missing numbers make every book suspect from its last good message; once they are lost it is asked for anew."""
     play.subscribe("M2", "ETH/USD")
     play.venue(snapshot("bid 10.0 1", symbol="ETH/USD", md_req_id="M2"))
     play.findings.clear()
@@ -130,21 +130,26 @@ def test_gap_marks_every_book_of_the_session(play: FeedPlay) -> None:
 
     (gap,) = play.events("gap")
     assert (gap["msg_seq_num"], gap["count"], gap["expected"], gap["received"]) == (5, 3, "5", "8")
+    assert play.found(BookSuspect) == [], "they may yet be sent again"
+    assert play.feed.books_proven == 0
+    assert play.feed.counters.gaps == 1
+
+    play.venue("35=4 43=Y 123=Y 36=8", seq=5)
+
     assert {it.symbol for it in play.found(BookSuspect)} == {"BTC/USD", "ETH/USD"}
     assert {(row["symbol"], row["from_ns"]) for row in play.events("suspect")} == {("BTC/USD", T0), ("ETH/USD", T0)}
-    assert play.feed.counters.gaps == 1
+    assert len(play.events("suspect")) == 2, "said once of each"
 
 
 def test_rows_after_a_gap_lack_the_sequence_until_a_snapshot(play: FeedPlay) -> None:
-    """What was recovered or held is kept with its marks; the first witness holds again from the next snapshot on."""
+    """What was held is kept with its marks; the first witness holds again from the next snapshot on."""
     play.venue(refresh("change bid 99.0 7"), seq=5)
-    play.venue(refresh("change bid 99.0 6") + " 43=Y", seq=4)
+    play.venue("35=4 43=Y 123=Y 36=5", seq=4)
     play.venue(snapshot(*LEVELS))
 
-    recovered, held, *fresh = play.rows("book_changes")[4:]
-    assert Flag.RECOVERED | Flag.POSSIBLE_DUPLICATE | Flag.SUSPECT_BOOK in flags(recovered)
-    assert (recovered["msg_seq_num"], held["msg_seq_num"]) == (4, 5)
-    assert Proof.SEQUENCE not in Proof(recovered["proof"]) | Proof(held["proof"])
+    held, *fresh = play.rows("book_changes")[4:]
+    assert (held["msg_seq_num"], flags(held)) == (5, Flag.SUSPECT_BOOK | Flag.LAST_ENTRY)
+    assert Proof.SEQUENCE not in Proof(held["proof"])
     assert all(Proof.SEQUENCE in Proof(row["proof"]) for row in fresh)
     assert not any(Flag.SUSPECT_BOOK in flags(row) for row in fresh)
     assert [row["kind"] for row in play.events("gap", "gap_closed", "healed")] == ["gap", "gap_closed", "healed"]

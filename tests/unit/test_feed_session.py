@@ -2,10 +2,10 @@
 
 import pytest
 from feeds import LEVELS, LIST, FeedPlay, flags, standing
-from fix import SECOND, frame, listing, refresh, seal, snapshot
+from fix import SECOND, T0, frame, listing, refresh, seal, snapshot
 
 from capture.columns import Action, Flag, Proof, Verdict
-from capture.findings import InstrumentsListed, ListFailed, SubscriptionRejected
+from capture.findings import BookSuspect, InstrumentsListed, ListFailed, SubscriptionRejected
 from capture.session.states import State
 
 
@@ -216,3 +216,149 @@ def test_rows_of_a_message_whose_time_is_off_say_so(play: FeedPlay) -> None:
     assert flags(play.rows("book_changes")[-1]) & Flag.BAD_TIME
     assert flags(play.rows("messages")[-1]) & Flag.BAD_TIME
     assert [event["count"] for event in play.events("time_off")] == [-121_000]
+
+
+# What is missing and comes again.
+
+PROVEN = Proof.SEQUENCE | Proof.CHECKSUM | Proof.INVARIANTS
+
+
+def in_a_row(play: FeedPlay, *entries: str) -> list[str]:
+    """Return one refresh for each entry, each with the checksum that is right after those before it."""
+    sums = [play.proven(*entries[: count + 1]).rpartition("5041=")[2] for count in range(len(entries))]
+    return [refresh(entry, checksum=value) for entry, value in zip(entries, sums, strict=True)]
+
+
+def test_what_is_sent_again_goes_on_where_the_book_stood(play: FeedPlay) -> None:
+    """Replayed messages are applied and verified in their turn, marked as such; nothing is there twice or asked for."""
+    good = play.after(1)
+    first, lost, also_lost, kept = in_a_row(
+        play, "new bid 98.0 5", "new bid 97.0 5", "delete bid 98.0 0", "new bid 96.0 1"
+    )
+    play.venue(first)
+    play.after(1)
+    play.venue(kept, seq=7)
+    marked = play.feed.books_proven
+    healed = play.after(1)
+
+    for text, seq in ((lost, 5), (also_lost, 6), (kept, 7)):
+        play.venue(f"{text} 43=Y", seq=seq)
+
+    before, recovered, also_recovered, held = play.rows("book_changes")[4:]
+    assert [row["msg_seq_num"] for row in (before, recovered, also_recovered, held)] == [4, 5, 6, 7]
+    assert {row["proof"] for row in (before, recovered, also_recovered, held)} == {PROVEN}
+    again = Flag.RECOVERED | Flag.POSSIBLE_DUPLICATE | Flag.LAST_ENTRY
+    assert [flags(it) for it in (recovered, also_recovered, held)] == [again, again, Flag.LAST_ENTRY]
+    assert [flags(it) for it in play.rows("messages")[-3:]] == [again & ~Flag.LAST_ENTRY] * 2 + [Flag(0)]
+    book = play.feed.by_symbol["BTC/USD"].book
+    assert book is not None
+    assert [it.price for it in book.bids.levels()] == [1000, 990, 970, 960]
+    assert (marked, play.feed.books_proven, play.feed.counters.verified) == (0, 1, 4)
+    assert play.found(BookSuspect) == []
+    (suspect,), (event,) = play.events("suspect"), play.events("healed")
+    assert (suspect["from_ns"], suspect["text"]) == (good, "MsgSeqNum 5 to 6 are missing")
+    assert (event["from_ns"], event["to_ns"], event["text"]) == (good, healed, "by resend")
+    assert [row["text"].partition(" (")[0] for row in play.events("garbled")] == ["possible duplicate of MsgSeqNum 7"]
+
+
+def test_book_without_a_message_in_the_gap_stands_again_with_the_others(play: FeedPlay) -> None:
+    """Every number is accounted for, so a symbol that none of them was about has lost nothing."""
+    play.subscribe("M2", "ETH/USD")
+    play.venue(snapshot("bid 10.0 1", symbol="ETH/USD", md_req_id="M2"))
+    text = play.proven("new bid 98.0 5")
+    play.venue("35=0", seq=6)
+    play.after(1)
+    play.venue(f"{text} 43=Y", seq=5)
+
+    assert {(row["symbol"], row["from_ns"], row["text"]) for row in play.events("healed")} == {
+        ("BTC/USD", T0, "by resend"),
+        ("ETH/USD", T0, "by resend"),
+    }
+    assert play.found(BookSuspect) == []
+
+
+def test_what_is_sent_again_and_does_not_agree_is_a_mismatch(play: FeedPlay) -> None:
+    """A replay is believed no more than anything else: the hole lasts from before the gap to the new snapshot."""
+    good = play.after(1)
+    play.venue(play.proven("new bid 98.0 5"))
+    play.after(1)
+    play.venue("35=0", seq=6)
+    play.after(1)
+    play.venue(refresh("new bid 97.0 5", checksum=5) + " 43=Y", seq=5)
+
+    assert [it.symbol for it in play.found(BookSuspect)] == ["BTC/USD"]
+    assert play.events("healed") == []
+    (mismatch,) = play.events("mismatch")
+    assert (mismatch["from_ns"], mismatch["to_ns"]) == (good, play.now_ns)
+
+    play.subscribe("M2")
+    healed = play.after(1)
+    play.venue(snapshot(*LEVELS, md_req_id="M2"))
+
+    (event,) = play.events("healed")
+    assert (event["from_ns"], event["to_ns"], event["text"]) == (good, healed, None)
+
+
+def test_gap_that_is_filled_over_stays_a_hole(play: FeedPlay) -> None:
+    """Of a range that comes half again and half filled over, the half is applied, then the books wait for snapshots."""
+    good = play.after(1)
+    first, again, _, after = in_a_row(play, "new bid 98.0 5", "new bid 97.0 5", "new bid 95.0 1", "delete bid 98.0 0")
+    play.venue(first)
+    play.after(1)
+    play.venue(after, seq=7)
+    play.after(1)
+    play.venue(f"{again} 43=Y", seq=5)
+    play.venue("35=4 43=Y 123=Y 36=7", seq=6)
+
+    recovered, held = play.rows("book_changes")[-2:]
+    assert (recovered["proof"], Flag.SUSPECT_BOOK in flags(recovered)) == (PROVEN, False)
+    assert (held["proof"] & Proof.SEQUENCE, Flag.SUSPECT_BOOK in flags(held)) == (0, True)
+    assert [(row["msg_seq_num"], row["count"]) for row in play.events("gap_fill")] == [(6, 1)]
+    assert [it.symbol for it in play.found(BookSuspect)] == ["BTC/USD"]
+
+    play.subscribe("M2")
+    healed = play.after(1)
+    play.venue(snapshot(*LEVELS, md_req_id="M2"))
+
+    (event,) = play.events("healed")
+    assert (event["from_ns"], event["to_ns"], event["text"]) == (good, healed, None)
+
+
+def test_lost_snapshot_comes_again_like_any_message() -> None:
+    """A snapshot within the gap begins its book when it is replayed."""
+    play = FeedPlay()
+    play.open(listed=LIST)
+    play.subscribe("M1")
+    play.venue("35=0", seq=4)
+    play.venue(snapshot(*LEVELS) + " 43=Y", seq=3)
+    play.venue(play.proven("new bid 98.0 5"))
+
+    assert [flags(row) & Flag.RECOVERED for row in play.rows("book_changes")] == [Flag.RECOVERED] * 4 + [Flag(0)]
+    assert play.rows("book_changes")[-1]["proof"] == PROVEN
+
+
+def test_connection_that_ends_within_a_gap_leaves_the_hole_open(play: FeedPlay) -> None:
+    """What did not come again is healed by the next session's snapshot, from the last good message before the gap."""
+    good = play.after(1)
+    play.venue(play.proven("new bid 98.0 5"))
+    play.after(1)
+    play.venue("35=0", seq=9)
+    play.close()
+    play.open(listed=LIST)
+    play.subscribe("M1")
+    healed = play.after(1)
+    play.venue(snapshot(*LEVELS))
+
+    (event,) = play.events("healed")
+    assert (event["from_ns"], event["to_ns"], event["text"]) == (good, healed, None)
+
+
+def test_message_kept_behind_a_gap_says_where_its_own_bytes_are(play: FeedPlay) -> None:
+    """The place of a message is that of its bytes, not of the message that let it have its turn."""
+    kept_at = play._received
+    first, second = in_a_row(play, "new bid 98.0 5", "new bid 97.0 5")
+    play.venue(second, seq=5)
+    again_at = play._received
+    play.venue(f"{first} 43=Y", seq=4)
+
+    assert [row["segment_offset"] for row in play.rows("messages")[-2:]] == [again_at, kept_at]

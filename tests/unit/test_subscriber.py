@@ -171,13 +171,17 @@ def test_snapshot_that_does_not_come_is_asked_for_again() -> None:
 
 
 def test_gap_asks_for_every_book_anew() -> None:
-    """A hole in the session is a hole in every book: each is subscribed anew, once."""
+    """What is missing is asked for first; once it is lost every book has a hole, and is subscribed anew, once."""
     desk = standing("BTC/USD", "ETH/USD")
+    missing = desk._their_next
+
     desk.venue("35=0", seq=20)
+    first = [it.partition(" ")[0] for it in desk.asked()]
+    desk.venue("35=4 43=Y 123=Y 36=21", seq=missing)
+    second = [it.partition(" ")[0] for it in desk.asked()]
 
-    asked = [it.partition(" ")[0] for it in desk.asked()]
-
-    assert asked == ["2", "stop", "subscribe", "stop", "subscribe"]
+    assert first == ["2"]
+    assert second == ["stop", "subscribe", "stop", "subscribe"]
 
 
 def test_refused_symbol_is_not_asked_for_again() -> None:
