@@ -22,6 +22,7 @@ from capture.clock import Now
 from capture.connect import Endpoint, open_connection, tls_context
 from capture.errors import LogonRefused, VenueError
 from capture.feed import Feed
+from capture.proofs import STOP_NS, Proofs
 from capture.session import events
 from capture.session.states import ESTABLISHED
 from capture.sinks import Connection, Journal
@@ -33,7 +34,7 @@ LAGGING_READ_BYTES: Final = (
     READ_BYTES // 2
 )  # Reads of this size and more, one after the other: more is there than taken.
 LAG_TOLD_NS: Final = SECOND_NS  # A shorter lag is a burst, and nobody's concern.
-CLOSE_TIME_S: Final = 12.0  # A little more than the session's own limit for a Logout.
+CLOSE_TIME_S: Final = 12.0 + STOP_NS / SECOND_NS  # A little more than the limits for a proof and for a Logout.
 TICK_S: Final = 0.1
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class Client:
         self.endpoint = endpoint
         self.feed, self.subscriber, self.journal = feed, subscriber, journal
         self.session = feed.session
+        self.proofs = Proofs(feed.session)
         self.connections = 0
         self.logged_on_once = False
         self._on_failure = on_failure
@@ -133,12 +135,13 @@ class Client:
         return ending_of(logged_on=False, refusal=self._refused), self._refusal()
 
     def stop(self) -> None:
-        """Log out, then end `run`."""
+        """Prove the tail, log out, then end `run`."""
         if self._stopping.is_set():
             return
         self._stopping.set()
-        self.session.log_out("")
-        self._act(self._read_clock())
+        now = self._read_clock()
+        self.proofs.stop(now.mono_ns)
+        self._act(now)
         if self._connecting is not None:
             self._connecting.cancel()
         asyncio.get_running_loop().call_later(CLOSE_TIME_S, self._abort, "our Logout was not answered")
@@ -217,6 +220,7 @@ class Client:
         while findings := self.feed.take_findings():
             self._refused = next((it.text for it in findings if isinstance(it, events.LogonRefused)), self._refused)
             self.subscriber.handle(findings, now.wall_ns, now.mono_ns)
+            self.proofs.handle(findings)
             self._flush(now)
         self._flush(now)
         if self.session.state in ESTABLISHED:
@@ -241,6 +245,7 @@ class Client:
         with _EndingOnFailure(self):
             self.session.tick(now.mono_ns, now.wall_ns)
             self.subscriber.tick(now.mono_ns)
+            self.proofs.tick(now.mono_ns, now.wall_ns)
             self._act(now)
         self._schedule_tick()
 

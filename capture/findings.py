@@ -21,6 +21,7 @@ class Kind(StrEnum):
     LOGOUT = "logout"
     HEARTBEAT = "heartbeat"
     TEST_REQUEST = "test_request"
+    PROOF = "proof"
     GAP = "gap"
     GAP_FILL = "gap_fill"
     GAP_CLOSED = "gap_closed"
@@ -152,6 +153,8 @@ def describe(event: events.SessionEvent, seq: int) -> Described:  # noqa: C901, 
             return Described(Kind.LOGOUT, {"expected": "by us", "text": text})
         case events.HeartbeatReceived(test_req_id):
             return Described(Kind.HEARTBEAT, {"seq": seq, "text": test_req_id})
+        case events.Proven(test_req_id):
+            return Described(Kind.PROOF, {"seq": seq, "text": test_req_id})
         case events.TestRequestSent(test_req_id):
             return Described(Kind.TEST_REQUEST, {"text": test_req_id})
         case events.GapOpened(begin, end):

@@ -53,6 +53,7 @@ class Core:
     day: the roll-over's day of the numbers; 0 where nothing says so.
     reset_asked: we reset the numbers in place, and the answer is due.
     reset_answered: the other side did, and has sent nothing since; answering it twice in a row could go on for ever.
+    proof_asked: TestReqID(112) of the last TestRequest for a proof that went out, until it is answered.
     kept_logon: a Logon that was too high: answered, and kept until its turn.
     """
 
@@ -68,6 +69,7 @@ class Core:
         self.new_day = False
         self.reset_asked = self.reset_answering = self.reset_answered = False
         self.proving = False
+        self.proof_asked = ""
         self.rolled_ns: int | None = None  # The last roll-over that showed.
         self.opened_wall_ns: int | None = None
         self.wall_ns = 0  # Of the last message received.

@@ -87,6 +87,13 @@ class HeartbeatReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class Proven:
+    """The answer to a TestRequest of ours for a proof has come in its turn: nothing up to its number is missing."""
+
+    test_req_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class TestRequestSent:
     """We asked whether the other side is alive."""
 
@@ -169,6 +176,7 @@ SessionEvent = (
     | SequenceReset
     | RolledOver
     | HeartbeatReceived
+    | Proven
     | TestRequestSent
     | ResendRequested
     | RejectReceived

@@ -71,6 +71,7 @@ def reset_in_place(core: Core) -> None:
         core.happened.append(events.SequenceReset(core.inbound.expected, 2))
     core.reset_next = core.new_day = False
     core.inbound.reset(2)
+    core.proof_asked = ""
     gaps.close_if_whole(core)
     if core.reset_asked:
         core.reset_asked = False

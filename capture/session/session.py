@@ -25,6 +25,7 @@ from capture.session.settings import (
     LOGON_TIME_NS,
     LOGOUT_TIME_NS,
     OUTBOX_LIMIT,
+    PROOF_PREFIX,
     PROOF_TEST_REQ_ID,
     TEXT_LIMIT,
     UNSUPPORTED_MESSAGE_TYPE,
@@ -58,7 +59,7 @@ class Session(Core):
         super().__init__(settings, store)
         self._opened_ns = self._sent_ns = self._logout_ns = 0
         self._tested_ns: int | None = None
-        self._tests = 0
+        self._tests = self._proofs = 0
         self._now_ns = 0
 
     def follower(self) -> "Session":
@@ -80,6 +81,7 @@ class Session(Core):
         self.close_reason, self.broken = None, False
         self.reset_asked = self.reset_answering = self.reset_answered = self.proving = False
         self._tested_ns = self.kept_logon = None
+        self.proof_asked = ""
         self.heartbeat_ns = self.settings.heartbeat_s * values.SECOND_NS
         self._opened_ns = self.received_ns = self._sent_ns = mono_ns
         self.sender, self.target = self.settings.sender, self.settings.target
@@ -122,6 +124,16 @@ class Session(Core):
         if self.state not in {State.ACTIVE, State.AWAITING_RESEND}:
             raise SessionError(state=self.state.value, signal="reset the numbers")
         self.queue(tags.LOGON, logon.body(self, reset=True, expected=1), msg_seq_num=1)
+
+    def prove(self, occasion: str) -> str:
+        """Ask for a numbered answer, which proves that nothing sent before it is missing; return the TestReqID(112).
+
+        The answer is told by `Proven`. occasion: for whoever reads of it.
+        """
+        self._proofs += 1
+        test_req_id = f"{PROOF_PREFIX}{occasion}-{self._proofs}"
+        self.queue(tags.TEST_REQUEST, ((tags.TEST_REQ_ID, test_req_id.encode()),))
+        return test_req_id
 
     def handled(self) -> None:
         """Store that what was received so far is dealt with; the owner says so after each batch of deliveries."""
@@ -295,7 +307,10 @@ class Session(Core):
                 if self.state is State.LOGGED_OUT and not self.initiator:
                     self.close("logged out")
             case tags.TEST_REQUEST:
-                self.happened.append(events.TestRequestSent(message.text(tags.TEST_REQ_ID)))
+                test_req_id = message.text(tags.TEST_REQ_ID)
+                self.happened.append(events.TestRequestSent(test_req_id))
+                if test_req_id.startswith(PROOF_PREFIX):
+                    self.proof_asked = test_req_id
 
     def sent_application(self, mono_ns: int, *, count: int = 1) -> None:
         """Take note of `count` application messages that the owner numbered from `next_out` and sent itself."""
@@ -358,7 +373,11 @@ class Session(Core):
             case tags.TEST_REQUEST:
                 self.queue(tags.HEARTBEAT, ((tags.TEST_REQ_ID, message.need(tags.TEST_REQ_ID)),))
             case tags.HEARTBEAT:
-                self.happened.append(events.HeartbeatReceived(message.text(tags.TEST_REQ_ID)))
+                test_req_id = message.text(tags.TEST_REQ_ID)
+                self.happened.append(events.HeartbeatReceived(test_req_id))
+                if test_req_id and test_req_id == self.proof_asked:
+                    self.proof_asked = ""
+                    self.happened.append(events.Proven(test_req_id))
                 if self.proving and message.get(tags.TEST_REQ_ID) == PROOF_TEST_REQ_ID:
                     self.release()
             case tags.RESEND_REQUEST:

@@ -23,6 +23,7 @@ GIVE_UP_AFTER: Final = 2.4
 HEARTBEAT_S_LIMIT: Final = 3600  # Past it, a silent connection would go unnoticed.
 OUTBOX_LIMIT: Final = 100_000
 UNSUPPORTED_MESSAGE_TYPE: Final = 3  # BusinessRejectReason(380)
+PROOF_PREFIX: Final = "PROOF-"  # Of TestReqID(112), by which a follower knows that an answer is a proof.
 PROOF_TEST_REQ_ID: Final = b"LOGON"  # Of the TestRequest that proves the numbers after the Logons.
 TEXT_LIMIT: Final = 200  # Of Text(58) that we send.
 

@@ -55,6 +55,30 @@ def test_a_signal_ends_it_in_order(number, tmp_path):
     assert [record.kind for record in read_journal(root / "journal")][-1] is RecordKind.CLOSED
 
 
+def test_the_end_of_a_run_is_proven(tmp_path):
+    """A TestRequest's numbered answer comes before the Logout, so nothing up to it is missing; a rebuild agrees."""
+    root = tmp_path / "tape"
+    with venue_thread() as (server, credentials):
+        settings = settings_for(server, credentials.write_ca(tmp_path / "ca.pem"), root)
+        record_until(settings, lambda recorder: recorder.counters.market_data >= 1129)
+
+    told = events(root, "test_request", "heartbeat", "proof", "logout", "disconnect")
+    assert sorted((kind, text) for kind, _, text in told) == [
+        ("disconnect", "logged out"),
+        ("heartbeat", "PROOF-STOP-1"),
+        ("logout", None),
+        ("proof", "PROOF-STOP-1"),
+        ("test_request", "PROOF-STOP-1"),
+    ]
+    with fixtape.open(root) as tape:
+        ((last, proven),) = tape.sql(
+            "SELECT (SELECT max(msg_seq_num) FROM messages), (SELECT msg_seq_num FROM events WHERE kind = 'proof')"
+        ).fetchall()
+    assert proven == last + 1
+    rebuild(root / "journal", tmp_path / "again", software=SOFTWARE)
+    assert names(tmp_path / "again") == names(root / "lake")
+
+
 def test_two_recorders_get_the_same(tmp_path):
     """The venue serves several clients at once, each with all that it asked for."""
     with venue_thread(recordings("btcusd-d10-resubscribe")) as (server, credentials):
