@@ -250,7 +250,7 @@ class Books:
         self._counters.snapshots += 1
         subscription.sequenced = True
         self._rows.event(at_ns, Kind.SNAPSHOT, symbol=symbol, seq=seq, count=outcome.entries)
-        if book.state is not BookState.LIVE:
+        if book.state is not BookState.LIVE or outcome.verdict is Verdict.MISMATCH:
             return
         book.good_ns = at_ns
         since = self._suspect_since.pop(symbol, None)

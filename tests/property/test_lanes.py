@@ -91,10 +91,12 @@ class Stream:
         self.data += frame(text, seq=self.seq, **header)
         self.seq += 1
 
-    def snapshot(self, number: int, *entries: str) -> None:
+    def snapshot(self, number: int, *entries: str, shown: str = "absent") -> None:
         text = snapshot(*entries, symbol=SYMBOLS[number], md_req_id=f"M{number}")
         self.books[number].snapshot(decoded(text))
-        self.put(text)
+        right = self.books[number].checksum()
+        checksum = {"right": f" 5041={right}", "wrong": f" 5041={right ^ 1}", "absent": ""}[shown]
+        self.put(text + checksum)
 
     def refresh(self, number: int, entries: tuple[str, ...], *, shown: str = "right") -> None:
         """Write a refresh; shown: what its checksum is."""
@@ -122,7 +124,7 @@ class Stream:
             case "unproven":
                 self.refresh(number, rest[0], shown=rest[1])
             case "snapshot":
-                self.snapshot(number, *rest[0])
+                self.snapshot(number, *rest[0], shown=rest[1])
             case "heartbeat":
                 self.put("35=0")
             case "test":
@@ -188,7 +190,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("unproven"), numbers, st.lists(near, min_size=1, max_size=2).map(tuple),
               st.sampled_from(["wrong", "absent", "odd"])),
     st.tuples(st.just("unproven"), numbers, odd_entries.map(lambda it: (it,)), st.just("right")),
-    st.tuples(st.just("snapshot"), numbers, whole_books),
+    st.tuples(st.just("snapshot"), numbers, whole_books, st.sampled_from(["absent", "absent", "right", "wrong"])),
     st.tuples(st.sampled_from(["heartbeat", "test", "lost", "again", "duplicate", "garbled", "length"]), numbers),
     st.tuples(st.just("noise"), numbers, st.binary(max_size=30)),
     st.tuples(st.just("odd"), numbers, odd_fields),

@@ -91,6 +91,18 @@ def test_suspect_rows_until_the_new_snapshot(play: FeedPlay) -> None:
     assert len(play.events("mismatch", "suspect")) == 1, "said once"
 
 
+def test_snapshot_that_does_not_agree_heals_nothing(play: FeedPlay) -> None:
+    """A snapshot may bear a checksum too; a wrong one leaves the hole open, from where it began."""
+    play.venue(refresh("change bid 99.0 7", checksum=5))
+    play.subscribe("M2")
+    play.after(1)
+    play.venue(snapshot(*LEVELS, md_req_id="M2") + " 5041=7")
+
+    assert play.events("healed") == []
+    assert [(row["from_ns"], row["to_ns"]) for row in play.events("mismatch")] == [(T0, T0), (T0, play.now_ns)]
+    assert all(Flag.SUSPECT_BOOK in flags(row) for row in play.rows("book_changes")[-4:])
+
+
 def test_stragglers_are_rows_and_never_applied(play: FeedPlay) -> None:
     """What still comes for a subscription that was stopped is kept, flagged, and touches neither book."""
     play.unsubscribe("M1")
