@@ -7,7 +7,7 @@ to ask of the venue (`subscriber`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from capture.book.book import Book, BookState
@@ -15,10 +15,11 @@ from capture.book.invariants import VIOLATIONS_LIMIT, Violation
 from capture.book.orders import OrderBook
 from capture.columns import NULL, Verdict
 from capture.counters import Counters
-from capture.findings import BookSuspect, Finding, Kind, SnapshotArrived
+from capture.findings import BookBroken, BookHealed, BookSuspect, Finding, Kind, Place, SnapshotArrived
 from capture.market.instruments import Instrument
 from capture.market.requests import LEVEL_2, MarketDataRequest
 from capture.rows import Rows
+from capture.sinks import Position
 
 BY_RESEND: Final = "by resend"  # Of a healed book: nothing was lost, what was missing came again.
 
@@ -27,13 +28,14 @@ BY_RESEND: Final = "by resend"  # Of a healed book: nothing was lost, what was m
 class Subscription:
     """One MDReqID(262) and the book that it feeds.
 
-    sequenced: no gap lies between the book's snapshot and now.
+    sequenced: no gap lies between the book's snapshot and now. snapshot: the last one that came.
     """
 
     request: MarketDataRequest
     book: Book | None = None
     current: bool = True
     sequenced: bool = True
+    snapshot: Place | None = None
     depth: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +57,7 @@ class Outcome:
 
     at_ns: int
     seq: int
+    position: Position
     snapshot: bool
     entries: int
     verdict: Verdict
@@ -82,7 +85,7 @@ class Books:
         twin._good_ns, twin._suspect_since = dict(self._good_ns), dict(self._suspect_since)
         twin._missing_since = dict(self._missing_since)
         for md_req_id, subscription in self.subscriptions.items():
-            copied = Subscription(subscription.request, None, subscription.current, subscription.sequenced)
+            copied = replace(subscription, book=None)
             if subscription.book is not None:
                 copied.book = copied.empty_book(subscription.book.instrument)
                 copied.book.take_over(subscription.book)
@@ -157,6 +160,7 @@ class Books:
             self._counters.mismatches += 1
             expected, computed = str(outcome.received), str(outcome.computed)
             text = f"{symbol}: checksum mismatch after MsgSeqNum {seq}: expected {expected}, computed {computed}"
+            self._broken(subscription, book, outcome, text)
             self.suspect(at_ns, subscription, Kind.MISMATCH, text, seq=seq, expected=expected, received=computed)
         elif (
             outcome.verdict is Verdict.UNVERIFIED
@@ -164,6 +168,7 @@ class Books:
             and symbol not in self._suspect_since
         ):
             text = "; ".join(map(str, outcome.violations))
+            self._broken(subscription, book, outcome, text)
             self.suspect(at_ns, subscription, Kind.SUSPECT, text, seq=seq)
 
     def suspect(
@@ -249,6 +254,7 @@ class Books:
         symbol, at_ns, seq = subscription.request.symbol, outcome.at_ns, outcome.seq
         self._counters.snapshots += 1
         subscription.sequenced = True
+        subscription.snapshot = Place(seq, at_ns, outcome.position)
         self._rows.event(at_ns, Kind.SNAPSHOT, symbol=symbol, seq=seq, count=outcome.entries)
         if book.state is not BookState.LIVE or outcome.verdict is Verdict.MISMATCH:
             return
@@ -256,7 +262,30 @@ class Books:
         since = self._suspect_since.pop(symbol, None)
         if since is not None:
             self._rows.event(at_ns, Kind.HEALED, symbol=symbol, seq=seq, span=(since, at_ns))
+            self.findings.append(BookHealed(symbol, self._rows.session_id, book.instrument, subscription.snapshot))
         self.findings.append(SnapshotArrived(symbol))
+
+    def _broken(self, subscription: Subscription, book: Book, outcome: Outcome, text: str) -> None:
+        """Keep what is known of a book that began with a snapshot and is not what the venue says."""
+        if subscription.snapshot is None or not subscription.current:
+            return
+        self.findings.append(
+            BookBroken(
+                symbol=subscription.request.symbol,
+                md_req_id=subscription.request.md_req_id,
+                session_id=self._rows.session_id,
+                instrument=book.instrument,
+                depth=book.depth,
+                level=subscription.request.level,
+                at=Place(outcome.seq, outcome.at_ns, outcome.position),
+                snapshot=subscription.snapshot,
+                received=outcome.received,
+                computed=outcome.computed,
+                text=text,
+                bids=tuple(book.bids.levels()),
+                offers=tuple(book.offers.levels()),
+            )
+        )
 
     def _last_good(self, subscription: Subscription, otherwise: int) -> int:
         self._remember(subscription)

@@ -329,6 +329,7 @@ class Feed:
         outcome = Outcome(
             at_ns=row.at_ns,
             seq=row.seq,
+            position=row.position,
             snapshot=snapshot,
             entries=row.entries,
             verdict=applied.verdict,

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, TypedDict
 
+from capture.book.levels import PriceLevel
+from capture.market.instruments import Instrument
 from capture.session import events
+from capture.sinks import Position
 
 
 class Kind(StrEnum):
@@ -99,6 +102,49 @@ class BookSuspect:
     reason: str
 
 
+class Place(NamedTuple):
+    """One message: its MsgSeqNum(34), receive time, and the journal block of its first byte."""
+
+    msg_seq_num: int
+    receive_ns: int
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class BookBroken:
+    """A book is not what the venue says: what of it only the feed knows, and only at that moment.
+
+    level: 2 or 3; the levels of a book of orders are their sums. at: the message after which it showed. snapshot: the
+    one that the book began with.
+    received, computed: ChecksumOrderBook(5041) of the message, and ours; None where none was due.
+    bids, offers: the book after the message, best level first.
+    """
+
+    symbol: str
+    md_req_id: str
+    session_id: str
+    instrument: Instrument
+    depth: int
+    level: int
+    at: Place
+    snapshot: Place
+    received: int | None
+    computed: int | None
+    text: str
+    bids: tuple[PriceLevel, ...]
+    offers: tuple[PriceLevel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BookHealed:
+    """A book that was not to be believed stands again by a new snapshot, which was made by this instrument."""
+
+    symbol: str
+    session_id: str
+    instrument: Instrument
+    at: Place
+
+
 @dataclass(frozen=True, slots=True)
 class SubscriptionRejected:
     """The venue refused to serve a symbol (35=Y)."""
@@ -117,6 +163,8 @@ Finding = (
     | ListFailed
     | SnapshotArrived
     | BookSuspect
+    | BookBroken
+    | BookHealed
     | SubscriptionRejected
 )
 

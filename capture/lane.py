@@ -135,9 +135,12 @@ class Lane:
         """Return what a notable message did to its book."""
         staged, kernel = self.staged, self.kernel
         received, computed = staged.checksum[index], kernel.computed
+        messages, segments = self._rows.columns.messages, self._rows.columns.names["segment"].values
+        row = messages.count - 1  # The message's own row is the last one.
         return Outcome(
             at_ns=at_ns,
             seq=staged.seq[index],
+            position=Position(segments[messages.arrays["segment"][row]], messages.arrays["segment_offset"][row]),
             snapshot=bool(staged.snapshot[index]),
             entries=staged.entry_end[index] - (staged.entry_end[index - 1] if index else 0),
             verdict=Verdict(kernel.verdict),
