@@ -30,6 +30,11 @@ COMMANDS: Final = {
     "record": ("storage.cli", "record", "Record a venue's market data until stopped."),
     "trade": ("capture.trade_cli", "trade", "Place, cancel and list orders."),
     "rebuild": ("storage.cli", "rebuild", "Make a lake anew from a journal."),
+    "incident": (
+        "storage.incidents.cli",
+        "incident",
+        "Look into incidents: books that disagreed with the venue's checksum.",
+    ),
     "journal": ("storage.journal.cli", "journal", "Look into the journal: the raw bytes of every connection."),
     "session": ("capture.session_cli", "session", "Open a bare FIX session: no market data, no journal."),
     "changes": ("queries.cli", "changes_command", "Print the book changes of a symbol, by arrival."),

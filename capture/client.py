@@ -22,6 +22,7 @@ from capture.clock import Now
 from capture.connect import Endpoint, open_connection, tls_context
 from capture.errors import LogonRefused, VenueError
 from capture.feed import Feed
+from capture.findings import Finding
 from capture.proofs import STOP_NS, Proofs
 from capture.session import events
 from capture.session.states import ESTABLISHED
@@ -71,6 +72,7 @@ class Client:
     """Keeps one session connected until it is stopped.
 
     on_failure: called with what ended each connection and the delay before the next.
+    on_findings: called with what the feed found, after it was acted upon.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Client:
         journal: Journal,
         *,
         on_failure: Callable[[str, float], None] | None = None,
+        on_findings: Callable[[list[Finding]], None] | None = None,
         backoff: Backoff | None = None,
         read_clock: Callable[[], Now] = clock.read,
     ) -> None:
@@ -90,7 +93,7 @@ class Client:
         self.proofs = Proofs(feed.session)
         self.connections = 0
         self.logged_on_once = False
-        self._on_failure = on_failure
+        self._on_failure, self._on_findings = on_failure, on_findings
         self._backoff = backoff or Backoff(random.uniform)  # Jitter decides nothing that is recorded.
         self._read_clock = read_clock
         self._link: _Transport | None = None
@@ -222,6 +225,8 @@ class Client:
             self.subscriber.handle(findings, now.wall_ns, now.mono_ns)
             self.proofs.handle(findings)
             self._flush(now)
+            if self._on_findings is not None:
+                self._on_findings(findings)
         self._flush(now)
         if self.session.state in ESTABLISHED:
             self._logged_on = self.logged_on_once = True

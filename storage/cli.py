@@ -156,6 +156,9 @@ def _print_summary(summary: "Summary", settings: "Settings") -> None:
     click.echo(
         f"lake       {summary.rows_committed:,} rows, {bytes_text(summary.lake_bytes)} in {settings.storage.root}/lake"
     )
+    if summary.incidents or summary.incidents_not_written:
+        left = f", {summary.incidents_not_written} more not written" if summary.incidents_not_written else ""
+        click.echo(f"incidents  {summary.incidents}{left}: fixtape incident ls {settings.storage.root}")
     for symbol, text in islice(summary.shortfalls.items(), SHORTFALLS_SHOWN):
         click.echo(f"fixtape: {escaped(symbol)}: {escaped(text)}", err=True)
     beyond = len(summary.shortfalls) - SHORTFALLS_SHOWN

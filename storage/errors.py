@@ -4,6 +4,7 @@ Layer: storage, lowest. Imports nothing of it.
 
     StorageError                 exit_code 74, unless a line below says otherwise
     ├── RootLocked               another recorder writes there; 75
+    ├── IncidentUnreadable       no incident where one should be; 74
     ├── JournalError
     │   ├── JournalUncreatable   a directory or segment cannot be made; also an OSError; 73
     │   ├── JournalUnwritable    write(2) or fdatasync(2) failed; also an OSError; 74
@@ -39,6 +40,14 @@ class RootLocked(StorageError):
     def __init__(self, root: Path) -> None:
         super().__init__(f"{root}: another recorder writes there; stop it first, or give this one a root of its own")
         self.root = root
+
+
+class IncidentUnreadable(StorageError):
+    """A directory does not hold an incident that can be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: no incident that can be read: {reason}; `fixtape incident ls ROOT` names them")
+        self.path, self.reason = path, reason
 
 
 # The journal.

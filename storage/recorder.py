@@ -26,6 +26,7 @@ from capture.wire.values import compact_utc
 from storage.backlog import Backlog
 from storage.batcher import Batch, Batcher
 from storage.errors import LakeDamaged
+from storage.incidents.keeper import IncidentKeeper
 from storage.journal.writer import JournalWriter
 from storage.lake import BatchReport, Lake
 from storage.pipeline import recorder_session, write_batch
@@ -98,9 +99,15 @@ class _Syncer:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run came to. shortfalls: what it did not record, or not all the time, by symbol, and why."""
+    """What a run came to.
+
+    shortfalls: what it did not record, or not all the time, by symbol, and why. incidents, incidents_not_written: of
+    books that disagreed with the venue.
+    """
 
     counters: Counters
+    incidents: int
+    incidents_not_written: int
     connections: int
     books: int
     books_proven: int
@@ -155,6 +162,7 @@ class Recorder:
             self.feed = Feed(session)
             self.writer = WriterThread(lambda batch: _write_new(lake, batch, self._software))
             self.backlog = Backlog(self.feed, self.writer, self.root / JOURNAL)
+            self.incidents = IncidentKeeper(self.root, self.root / JOURNAL, run=run, software=self._software)
             self._batcher = Batcher(run, settings.storage.batch_s, self.feed, self._put)
             self.journal = JournalWriter(
                 self.root / JOURNAL,
@@ -196,6 +204,7 @@ class Recorder:
             subscriber,
             journal,
             on_failure=self._on_failure,
+            on_findings=self.incidents.handle,
             backoff=self._backoff,
             read_clock=self._read_clock,
         )
@@ -203,11 +212,15 @@ class Recorder:
         watching = asyncio.ensure_future(self._watch(syncer, seconds, watch))
         try:
             await self.client.run()
+            self.incidents.finish()
+            self._write_notes()
         finally:
             watching.cancel()
             self._finish(syncer)
         return Summary(
             counters=self.feed.counters,
+            incidents=self.incidents.written,
+            incidents_not_written=self.incidents.skipped + self.incidents.failed,
             connections=self.client.connections,
             books=len(self.feed.by_symbol),
             books_proven=self._proven_at_stop,
@@ -226,6 +239,7 @@ class Recorder:
 
     def _finish(self, syncer: _Syncer) -> None:
         """Make everything durable, the journal before the rows that are made from it."""
+        self.incidents.finish()
         try:
             syncer.finish()
             self.journal.close()
@@ -233,6 +247,12 @@ class Recorder:
             self.backlog.end()
         finally:
             self.writer.finish()
+
+    def _write_notes(self) -> None:
+        """Write down what the threads have to say."""
+        for notes in (self.backlog.notes, self.incidents.notes):
+            while notes:
+                self.client.note(*notes.popleft())
 
     def _put(self, batch: Batch) -> None:
         self.backlog.put(batch, self._batcher)
@@ -247,8 +267,7 @@ class Recorder:
                 await asyncio.sleep(max(left, 0))
                 syncer.check()
                 self.writer.check()
-                while self.backlog.notes:
-                    self.client.note(*self.backlog.notes.popleft())
+                self._write_notes()
                 if watch is not None:
                     watch()
             self.stop()

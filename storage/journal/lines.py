@@ -58,7 +58,7 @@ def log_lines(records: Iterable[Record]) -> Iterator[Line]:
         mark = _MARKS.get(record.kind)
         if mark is not None:
             splitter = splitters.setdefault((record.connection, mark), MessageSplitter())
-            yield from (_message_line(at_ns, mark, message) for message in splitter.feed(record.data))
+            yield from (message_line(at_ns, mark, message) for message in splitter.feed(record.data))
             continue
         if record.kind in _ENDS:
             yield from _rests(at_ns, splitters, record.connection)
@@ -74,7 +74,8 @@ def plain(text: str) -> str:
     return json.dumps(text).replace("\x7f", "\\u007f")
 
 
-def _message_line(at_ns: int, mark: str, message: bytes) -> Line:
+def message_line(at_ns: int, mark: str, message: bytes) -> Line:
+    """Return a message as one line of the log."""
     match = _MSG_TYPE.search(message)
     return Line(at_ns, mark, _escaped(message), _escaped(match[1]) if match else None)
 
@@ -86,7 +87,7 @@ def _rests(
         splitter = splitters.pop((connection, mark), None)
         rest = splitter.rest() if splitter else b""
         if rest:
-            yield _message_line(at_ns, mark, rest)
+            yield message_line(at_ns, mark, rest)
             yield Line(at_ns, NOTE_MARK, f"incomplete direction={mark} bytes={len(rest)}", None)
 
 

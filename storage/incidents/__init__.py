@@ -1,0 +1,1 @@
+"""Incidents: what is kept of each book that disagreed with the venue."""
