@@ -17,7 +17,7 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo test test-uncompiled test-peers soak fuzz lint bench wheels test-wheels clean
+.PHONY: help setup kernels demo test test-uncompiled test-peers soak prove fuzz lint bench wheels test-wheels clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ test-peers: $(READY) kernels $(PEERS)/.ready  ## Run tests against other engines
 
 soak: $(READY) kernels  ## Reconnect ten thousand times; memory and descriptors stay flat.
 	FIXTAPE_RECONNECTS=10000 $(BIN)/python -m pytest tests/venue/test_reconnects.py -s
+
+prove: $(READY) kernels  ## Ten million clean updates without a false mismatch; about five minutes.
+	FIXTAPE_UPDATES=$${FIXTAPE_UPDATES:-10000000} $(BIN)/python -m pytest tests/property/test_clean_updates.py -s
 
 fuzz: $(READY) kernels  ## Feed noise to framer, session and feed for ten minutes, or FIXTAPE_FUZZ_SECONDS.
 	FIXTAPE_FUZZ_SECONDS=$${FIXTAPE_FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/fuzz -s
