@@ -44,6 +44,11 @@ COMMANDS: Final = {
         "book_command",
         "Print the book of a symbol as it stood at a moment, and what it rests on.",
     ),
+    "silence": (
+        "queries.cli",
+        "silence_command",
+        "Print which seconds were active, proven quiet, or unknown, in runs, for each session.",
+    ),
     "sql": ("queries.cli", "sql_command", "Print the answer to one SELECT over the tape."),
     "doctor": ("capture.doctor", "doctor", "Say what is installed, and whether it works."),
 }

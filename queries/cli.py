@@ -1,4 +1,4 @@
-"""Commands that ask a tape: changes, trades, book, sql.
+"""Commands that ask a tape: changes, trades, book, silence, sql.
 
 Layer: queries, at the top. Parses, asks once, prints; rows to standard output, words to standard error.
 Source: style guide section 8.
@@ -22,6 +22,7 @@ from queries.times import as_ns
 
 CHANGES_SHOWN: Final = ("receive_time", "msg_seq_num", "side", "action", "price", "size", "proven")
 TRADES_SHOWN: Final = ("receive_time", "msg_seq_num", "aggressor_side", "order_type", "price", "size", "proven")
+SILENCE_SHOWN: Final = ("session_id", "symbol", "state", "from_time", "to_time", "seconds")
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -138,6 +139,31 @@ def book_command(root: Path, symbol: str, at: int | None, depth: int, form: Form
         _print_book(found, form)
     if found.certificate.checksum_agrees is False:
         sys.exit(EXIT_FINDINGS)
+
+
+@click.command("silence")
+@root_argument
+@click.option("--symbol", help="Symbol as the venue lists it; without one, whole sessions are judged.")
+@window_options
+@click.option("--totals", is_flag=True, help="Seconds of each state instead of runs.")
+@format_option
+@limit_option
+@reporting_errors
+def silence_command(
+    root: Path, symbol: str | None, start: int | None, end: int | None, totals: bool, form: Format, limit: int | None
+) -> None:
+    """Print which seconds were active, proven quiet, or unknown, in runs, for each session.
+
+    Numbered heartbeats and messages prove that nothing between them is missing, so a second without a message is
+    evidence of silence. Unknown are the seconds after a session's last number, those of a gap that was not sent again,
+    and those in which a symbol's book did not stand.
+
+    \b
+    Example:
+      fixtape silence ./tape --symbol BTC/USD --totals
+    """
+    with Tape(root) as tape, _running():
+        emit(tape.silence(symbol, start, end, totals=totals), form, limit=limit, columns=SILENCE_SHOWN)
 
 
 @click.command("sql")

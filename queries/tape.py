@@ -14,6 +14,7 @@ import duckdb
 from queries.books import BookAt, book_at
 from queries.engine import Engine
 from queries.errors import EmptyWindow, NotALake, StatementFailed, UnknownSymbol
+from queries.silence import silence
 from queries.statements import require_select
 from queries.times import NS_MAX, Time, Window, as_ns, iso, window
 from storage.errors import LakeMissing
@@ -119,6 +120,24 @@ class Tape:
         """Return from when to when each symbol was recorded, with its counts of messages, proven ones and sessions."""
         files = self._engine.files("messages", start_ns=0, end_ns=NS_MAX)
         return self._engine.ask("coverage", {"messages": files}, {})
+
+    def silence(
+        self, symbol: str | None = None, start: Time | None = None, end: Time | None = None, *, totals: bool = False
+    ) -> duckdb.DuckDBPyRelation:
+        """Return which seconds of each session were active, quiet or unknown, in runs, by time.
+
+        Active: something came, and nothing that was sent is missing. Quiet: nothing was sent, proven by the numbers of
+        what came later. Unknown: anything may be missing. Of a symbol, its book must stand as well.
+        totals: seconds of each state and session instead of runs. Errors: as `changes`.
+        """
+        bounds = window(start, end)
+        if symbol is not None:
+            self._require(symbol, bounds)
+        runs = silence(self._engine, symbol, bounds)
+        if not totals:
+            return runs
+        columns = "session_id, symbol, state"
+        return runs.aggregate(f"{columns}, CAST(sum(seconds) AS BIGINT) AS seconds", columns).order(columns)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return the relation of one SELECT over the views; unlocked, of whatever has one.

@@ -1,0 +1,4 @@
+-- The longest heartbeat interval agreed, in seconds.
+SELECT max(count) AS seconds
+FROM events
+WHERE kind = 'logon'
