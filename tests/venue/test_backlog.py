@@ -24,7 +24,7 @@ def files_of(lake):
 def test_batches_without_room_are_made_from_the_journal(released_s, tmp_path):
     """A writer that stands still costs no row and no memory: it catches up, while recording or after its end."""
     gate, most = threading.Event(), [0]
-    with venue_thread(SyntheticMarket(8, rate=1500, seed=3), speed=1.0) as (server, credentials):
+    with venue_thread(SyntheticMarket(8, rate=300, seed=3), speed=1.0) as (server, credentials):
         ca_file = credentials.write_ca(tmp_path / "ca.pem")
         settings = settings_for(server, ca_file, tmp_path / "tape", depth=100, batch_s=1)
         with Recorder(settings, SOFTWARE) as recorder:
