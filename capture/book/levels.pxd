@@ -22,7 +22,7 @@ cdef class BookSide:
     cdef void _sum(self) noexcept
 
 
-cdef unsigned int _crc32(int at) noexcept
+cdef unsigned int _crc32(unsigned char[::1] text, int at) noexcept
 cdef unsigned int _shift(unsigned int crc, int count) noexcept
 
 
