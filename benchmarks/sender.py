@@ -39,10 +39,15 @@ MESSAGES_LIMIT: Final = 2_000_000  # Of one schedule: all of it is in memory.
 
 @dataclass(frozen=True)
 class Order:
-    """What to send on one connection: for so long, and by which schedule. rate: messages a second, 0 is at will."""
+    """What to send on one connection: for so long, and by which schedule.
+
+    rate: messages a second, each when it is due; 0 is at will. most: at will, but no more than so many a second, block
+    by block; 0 is as fast as it is read.
+    """
 
     seconds: float
     rate: int = 0
+    most: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,8 @@ class Connection:
             count += len(block)
             now_ns = time.monotonic_ns()
             session.sent_application(now_ns, count=len(block))
-            if not self._converse(0):
+            ahead_s = count / order.most - (now_ns - begin_ns) / 1e9 if order.most else 0.0
+            if not self._converse(max(ahead_s, 0.0)):
                 raise ConnectionError("the client went away amid the stream")
         return begin_ns, now_ns, count, (0.0, 0.0)
 

@@ -43,11 +43,11 @@ class Line:
         self._port = said["port"]
         self.pass_messages: int = said["messages"]
 
-    def run(self, seconds: float, *, rate: int = 0, reads: bool = False) -> Run:
+    def run(self, seconds: float, *, rate: int = 0, most: int = 0, reads: bool = False) -> Run:
         """Return one connection's run. Errors: AssertionError where anything sent is not in the lake, or is wrong."""
         with tempfile.TemporaryDirectory(dir=self._folder) as path:
             root, reads_file = Path(path) / "tape", Path(path) / "reads"
-            self._sender.say(json.dumps({"seconds": seconds, "rate": rate}))
+            self._sender.say(json.dumps({"seconds": seconds, "rate": rate, "most": most}))
             arguments = [
                 str(self._port),
                 str(self._folder / "ca.pem"),
