@@ -21,6 +21,7 @@ cdef class BookKernel:
     cdef long long[::1] _violation_first
     cdef long long[::1] _violation_second
     cdef list _books
+    cdef long long _touched  # Of no meaning: it keeps the compiler from leaving out what is only touched.
     cdef object _columns
     cdef tuple _bound
     cdef int _first_entry  # Of the message at hand, and the one after its last.
@@ -123,6 +124,7 @@ cdef class BookKernel:
     cdef long long[::1] _message_segment_offset
 
     cdef int _apply(self, unsigned char[::1] buffer, int first, int count, long long at_ns, int session_code, Py_ssize_t changes_room, Py_ssize_t trades_room, Py_ssize_t quotes_room, Py_ssize_t messages_room, Py_ssize_t text_room)
+    cdef int _fetch(self, int index, int count) except -1
     cdef bint _in_order(self)
     cdef int _trades(self, unsigned char[::1] buffer, BookCore book, long long at_ns, int session_code, int index, Py_ssize_t text_room)
     cdef int _load(self, BookCore book)

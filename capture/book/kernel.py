@@ -73,6 +73,7 @@ class BookKernel:
         self._books: list[Any] = []
         self._columns: Any = None
         self._bound: tuple[Any, ...] = ()
+        self._touched = 0
         self.stopped = DONE
 
     def books(self, books: list[Any]) -> None:
@@ -233,6 +234,8 @@ class BookKernel:
         place = 0
         index = first
         while index < count:
+            if cython.compiled:
+                self._fetch(index, count)
             book = self._books[self._subscription[index]]
             snapshot = self._snapshot[index]
             self._first_entry = self._entry_end[index - 1] if index else 0
@@ -338,6 +341,26 @@ class BookKernel:
                 return index
         self.stopped = DONE
         return index
+
+    @cython.locals(book=BookCore)
+    def _fetch(self, index: int, count: int) -> int:
+        """Touch what the next three messages will need, a step of the way to each book's levels apiece.
+
+        A thousand books do not stay in the nearer caches. Touched beforehand, their lines come from memory while the
+        present message is worked on, and not one after the other when it is their turn.
+        """
+        if index + 3 < count:
+            book = self._books[self._subscription[index + 3]]
+            self._touched ^= book.live
+        if index + 2 < count:
+            book = self._books[self._subscription[index + 2]]
+            self._touched ^= book.bids.count ^ book.offers.count
+        if index + 1 < count:
+            book = self._books[self._subscription[index + 1]]
+            if book.bids.count and book.offers.count:
+                self._touched ^= book.bids._levels[2 * book.bids.count - 2]
+                self._touched ^= book.offers._levels[2 * book.offers.count - 2]
+        return 0
 
     @cython.locals(entry=cython.int, bid=cython.longlong, offer=cython.longlong)
     def _in_order(self) -> bool:

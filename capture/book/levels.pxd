@@ -5,13 +5,14 @@ cimport cython
 
 @cython.final
 cdef class BookSide:
+    # In this order, so that all but the levels stand in one cache line: a view is 200 bytes long.
     cdef readonly Py_ssize_t count
     cdef long long _sign
     cdef Py_ssize_t _capacity
-    cdef long long[::1] _levels
     cdef unsigned int _crc  # Of the best ten, and of how many bytes.
     cdef int _text_bytes
     cdef bint _changed  # The best ten are others than those of `_crc`.
+    cdef long long[::1] _levels
 
     cdef bint _set(self, long long price, long long size)
     cdef bint _remove(self, long long price)
