@@ -38,7 +38,7 @@ cdef class MarketDecoder:
     cdef unsigned char[::1] _date
     cdef long long _midnight_ms
 
-    # Subscriptions: a table of hashes, and behind it the texts that must agree.
+    # Subscriptions: a table by hash in which each is one cache line, and where in it each index stands.
     cdef int[::1] _slots
     cdef unsigned int _mask
     cdef int _count
@@ -53,13 +53,12 @@ cdef class MarketDecoder:
 
     cdef int _decode(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t end)
     cdef int _fields(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t end, bint incremental, int count, int first, long long seq)
-    cdef bint _finish(self, unsigned char[::1] buffer, int subscription, int first, int end, long long sending_ms)
+    cdef bint _finish(self, unsigned char[::1] buffer, Py_ssize_t known, int first, int end, long long sending_ms)
     cdef bint _integer(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
     cdef int _decimal(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
     cdef bint _time_of_day(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
     cdef bint _sending(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
-    cdef int _find(self, unsigned char[::1] buffer, Py_ssize_t id_at, Py_ssize_t id_size, Py_ssize_t symbol_at, Py_ssize_t symbol_size)
-    cdef unsigned int _slot(self, int index)
+    cdef Py_ssize_t _find(self, unsigned char[::1] buffer, Py_ssize_t id_at, Py_ssize_t id_size, Py_ssize_t symbol_at, Py_ssize_t symbol_size)
 
 
 cdef bint _same(unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size, unsigned char[::1] expected)

@@ -22,7 +22,7 @@ ENTRIES_LIMIT: Final = 16_384  # Of all of them together; a message of more is n
 SUBSCRIPTIONS_LIMIT: Final = 65_536  # Of one connection; those after it go by the slow lane.
 _SUBSCRIPTIONS_MIN: Final = 256
 _KNOWN_BYTES: Final = 64  # Of one subscription, a cache line: a head, then MDReqID(262) and Symbol(55).
-_HEAD_BYTES: Final = 5  # Bytes of either, both precisions, and whether it is enabled.
+_HEAD_BYTES: Final = 9  # Bytes of either, both precisions, whether enabled, whether there at all; index in 3 bytes.
 
 _DIGITS_LIMIT = cython.declare(cython.int, 18)
 _NULL = cython.declare(cython.longlong, -(2**63))
@@ -32,7 +32,7 @@ _FNV_BASIS = cython.declare(cython.uint, 2166136261)
 _FNV_PRIME = cython.declare(cython.uint, 16777619)
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)
 _KNOWN = cython.declare(cython.Py_ssize_t, 64)  # As _KNOWN_BYTES and _HEAD_BYTES, for the compiler.
-_HEAD = cython.declare(cython.Py_ssize_t, 5)
+_HEAD = cython.declare(cython.Py_ssize_t, 9)
 _SOH = cython.declare(cython.int, 1)
 _MESSAGES = cython.declare(cython.int, 4096)
 _ENTRIES = cython.declare(cython.int, 16_384)
@@ -109,9 +109,9 @@ class MarketDecoder:
 
     def _room(self, subscriptions: int) -> None:
         """Have room for so many subscriptions, a power of two, those already known among them."""
-        self._known = bytearray(_KNOWN_BYTES * subscriptions)
-        self._slots = array("i", [-1]) * (4 * subscriptions)
+        self._known = bytearray(_KNOWN_BYTES * 4 * subscriptions)
         self._mask = 4 * subscriptions - 1
+        self._slots = array("i", bytes(4 * subscriptions))
         self._count = 0
         for md_req_id, symbol in self._registered:
             self._add(md_req_id, symbol)
@@ -128,7 +128,7 @@ class MarketDecoder:
         if index >= SUBSCRIPTIONS_LIMIT or _HEAD_BYTES + len(md_req_id) + len(symbol) > _KNOWN_BYTES:
             return -1
         if index == self._capacity:
-            heads = [bytes(self._known[at : at + _HEAD_BYTES]) for at in range(0, _KNOWN_BYTES * index, _KNOWN_BYTES)]
+            heads = [bytes(self._known[at : at + _HEAD_BYTES]) for at in (_KNOWN_BYTES * slot for slot in self._slots)]
             self._room(2 * index)
             for known, head in enumerate(heads):
                 self.enable(known, head[2], head[3], bool(head[4]))
@@ -136,20 +136,25 @@ class MarketDecoder:
         self._add(md_req_id, symbol)
         return int(index)
 
-    @cython.locals(at=cython.Py_ssize_t, index=cython.int)
+    @cython.locals(at=cython.Py_ssize_t, index=cython.int, slot=cython.uint, byte=cython.int)
     def _add(self, md_req_id: bytes, symbol: bytes) -> None:
         index = self._count
-        at = _KNOWN_BYTES * index
-        for byte in bytes((len(md_req_id), len(symbol), 0, 0, 0)) + md_req_id + symbol:
+        head = bytes((len(md_req_id), len(symbol), 0, 0, 0, 1, index & 255, index >> 8 & 255, index >> 16))
+        record = bytearray(head + md_req_id + symbol)
+        slot = _hash(record, _HEAD, len(md_req_id)) & self._mask
+        while self._known[_KNOWN * slot + 5]:
+            slot = (slot + 1) & self._mask
+        at = _KNOWN * slot
+        for byte in record:
             self._known[at] = byte
             at += 1
+        self._slots[index] = slot
         self._count = index + 1
-        self._slots[self._slot(index)] = index
 
     @cython.locals(index=cython.int, at=cython.Py_ssize_t)
     def enable(self, index: int, price_scale: int, size_scale: int, on: bool) -> None:
         """Say by which precisions a subscription's messages are read, and whether they are this lane's at all."""
-        at = _KNOWN_BYTES * index
+        at = _KNOWN * self._slots[index]
         self._known[at + 2], self._known[at + 3], self._known[at + 4] = price_scale, size_scale, 1 if on else 0
 
     def decode(self, buffer: bytearray, at: int, end: int) -> int:
@@ -257,7 +262,7 @@ class MarketDecoder:
         id_size=cython.Py_ssize_t,
         symbol_at=cython.Py_ssize_t,
         symbol_size=cython.Py_ssize_t,
-        subscription=cython.int,
+        known=cython.Py_ssize_t,
         byte=cython.int,
     )
     def _fields(self, buffer: Any, at: int, end: int, incremental: bool, count: int, first: int, seq: int) -> int:
@@ -401,12 +406,12 @@ class MarketDecoder:
             return -1
         if entry >= first and (seen & 7) != 7:
             return -1
-        subscription = self._find(buffer, id_at, id_size, symbol_at, symbol_size)
-        if subscription < 0 or not self._known[_KNOWN * subscription + 4]:
+        known = self._find(buffer, id_at, id_size, symbol_at, symbol_size)
+        if known < 0 or not self._known[known + 4]:
             return -1
-        if not self._finish(buffer, subscription, first, entry + 1, sending_ms):
+        if not self._finish(buffer, known, first, entry + 1, sending_ms):
             return -1
-        self._subscription[count] = subscription
+        self._subscription[count] = self._known[known + 6] | self._known[known + 7] << 8 | self._known[known + 8] << 16
         self._sending_ms[count] = sending_ms
         self._checksum[count] = checksum
         return entry + 1
@@ -423,9 +428,9 @@ class MarketDecoder:
         more=cython.int,
         place=cython.Py_ssize_t,
     )
-    def _finish(self, buffer: Any, subscription: int, first: int, end: int, sending_ms: int) -> bool:
+    def _finish(self, buffer: Any, known: int, first: int, end: int, sending_ms: int) -> bool:
         """Scale prices and sizes by the subscription's precisions, and date the entries' times."""
-        price_scale, size_scale = self._known[_KNOWN * subscription + 2], self._known[_KNOWN * subscription + 3]
+        price_scale, size_scale = self._known[known + 2], self._known[known + 3]
         midnight = self._midnight_ms
         latest = sending_ms + _AHEAD_MS
         for entry in range(first, end):
@@ -543,17 +548,16 @@ class MarketDecoder:
         self._parsed = at_ms
         return self.earliest_ms <= at_ms <= self.latest_ms
 
-    @cython.locals(slot=cython.uint, index=cython.int, at=cython.Py_ssize_t, place=cython.Py_ssize_t)
+    @cython.locals(slot=cython.uint, known=cython.Py_ssize_t, at=cython.Py_ssize_t, place=cython.Py_ssize_t)
     def _find(self, buffer: Any, id_at: int, id_size: int, symbol_at: int, symbol_size: int) -> int:
-        """Return the index of the subscription with this MDReqID(262) and Symbol(55), or -1."""
+        """Return where what is known of the subscription with this MDReqID(262) and Symbol(55) stands, or -1."""
         slot = _hash(buffer, id_at, id_size) & self._mask
-        for _ in range(self._count + 1):
-            index = self._slots[slot]
-            if index < 0:
+        while True:  # Three slots of four are free at least.
+            known = _KNOWN * slot
+            if not self._known[known + 5]:
                 return -1
-            at = _KNOWN * index
-            if self._known[at] == id_size and self._known[at + 1] == symbol_size:
-                at += _HEAD
+            if self._known[known] == id_size and self._known[known + 1] == symbol_size:
+                at = known + _HEAD
                 place = 0
                 while place < id_size and self._known[at + place] == buffer[id_at + place]:
                     place += 1
@@ -563,17 +567,8 @@ class MarketDecoder:
                     while place < symbol_size and self._known[at + place] == buffer[symbol_at + place]:
                         place += 1
                     if place == symbol_size:
-                        return index
+                        return known
             slot = (slot + 1) & self._mask
-        return -1
-
-    @cython.locals(slot=cython.uint)
-    def _slot(self, index: int) -> int:
-        """Return the slot that holds a subscription, or the free one where it would go."""
-        slot = _hash(self._known, _KNOWN * index + _HEAD, self._known[_KNOWN * index]) & self._mask
-        while self._slots[slot] >= 0 and self._slots[slot] != index:
-            slot = (slot + 1) & self._mask
-        return slot
 
 
 @cython.locals(place=cython.Py_ssize_t)
