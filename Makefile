@@ -54,7 +54,9 @@ $(PEERS)/.ready: tests/peers/requirements.txt
 test-peers: $(READY) kernels $(PEERS)/.ready  ## Run tests against other engines; builds QuickFIX once, with a C++ compiler.
 	FIXTAPE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/peers -m peers -s
 
-soak: $(READY) kernels  ## Reconnect ten thousand times; memory and descriptors stay flat.
+soak: $(READY) kernels  ## Commit eight hundred times, reconnect ten thousand times; memory and descriptors stay flat.
+	FIXTAPE_COMMITS=800 _RJEM_MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0 \
+	  $(BIN)/python -m pytest tests/unit/test_lake_growth.py -s
 	FIXTAPE_RECONNECTS=10000 $(BIN)/python -m pytest tests/venue/test_reconnects.py -s
 
 prove: $(READY) kernels  ## Ten million clean updates without a false mismatch; about five minutes.

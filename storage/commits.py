@@ -4,6 +4,9 @@ Layer: storage. Knows the Delta log and files already written; nothing of rows.
 Source: design section 5. deltalake writes the log and does not sync it; the order of the two is ours.
 Left to others: several tables as one batch (`storage.lake`), a log entry torn by a power cut (`storage.recovery`).
 
+A DeltaTable that is kept and updated grows with each commit, without end; so a table is opened for what is to be done
+and let go after it: docs/decisions/0008-a-table-is-not-kept.md.
+
 No time is read here: a file's modification time is the caller's. Only `timestamp` in commitInfo is deltalake's own.
 """
 
@@ -40,7 +43,8 @@ class TableLog:
 
     def __init__(self, path: Path, name: str, table: DeltaTable) -> None:
         self.path, self.name = path, name
-        self._table = table
+        self._table: DeltaTable | None = table  # Until it is first asked for something.
+        self._last: dict[str, int | None] = {}  # By writer, for `holds`; absent where the log must be asked.
 
     @classmethod
     def create(cls, path: Path, name: str) -> "TableLog":
@@ -88,12 +92,13 @@ class TableLog:
 
     def last_version(self, app_id: str) -> int | None:
         """Return the version that a writer committed last, or None."""
-        self._table.update_incremental()
-        return self._table.transaction_version(app_id)
+        return self._opened().transaction_version(app_id)
 
     def holds(self, app_id: str, version: int) -> bool:
         """Return whether a writer's batch, or one after it, is committed already."""
-        last = self.last_version(app_id)
+        if app_id not in self._last:
+            self._last[app_id] = self.last_version(app_id)
+        last = self._last[app_id]
         return last is not None and version <= last
 
     def commit(
@@ -108,38 +113,48 @@ class TableLog:
         """
         if self.holds(app_id, version):
             return False
-        before = self._table.version()
-        self._table.create_write_transaction(
+        del self._last[app_id]
+        table = self._opened()
+        table.create_write_transaction(
             [_add_action(file, at_ns) for file in files],
             mode="append",
-            schema=self._table.schema(),
+            schema=table.schema(),
             partition_by=[PARTITION_COLUMN],
             commit_properties=CommitProperties(
                 custom_metadata=dict(metadata), app_transactions=[Transaction(app_id, version, at_ns // _MS_NS)]
             ),
             post_commithook_properties=_NO_HOOKS,
         )
-        self._table.update_incremental()
-        self._sync(before + 1, self._table.version())
+        self._sync(table.version() + 1)
+        self._last[app_id] = version
         return True
 
-    def _sync(self, first: int, last: int) -> None:
-        """Make log entries durable, and every so often a checkpoint of the log."""
+    def _sync(self, first: int) -> None:
+        """Make the log durable from an entry on, and every so often a checkpoint of it."""
         log_path = self.path / LOG_DIRECTORY
-        for entry in range(first, last + 1):
-            sync_file(_entry(log_path, entry))
+        last = first - 1
+        while (entry := _entry(log_path, last + 1)).exists():
+            sync_file(entry)
+            last += 1
         sync_directory(log_path)
         if (first - 1) // CHECKPOINT_COMMITS == last // CHECKPOINT_COMMITS:
             return
-        self._table.create_checkpoint()
+        self._opened().create_checkpoint()
         sync_file(log_path / f"{last:020}.checkpoint.parquet")
         sync_file(log_path / _LAST_CHECKPOINT)
         sync_directory(log_path)
 
     def adds(self) -> list[dict[str, Any]]:
         """Return the add actions of the table's present files, flat, as deltalake names them."""
-        self._table.update_incremental()
-        return pa.table(self._table.get_add_actions(flatten=True)).to_pylist()  # type: ignore[no-any-return]
+        return pa.table(self._opened().get_add_actions(flatten=True)).to_pylist()  # type: ignore[no-any-return]
+
+    def _opened(self) -> DeltaTable:
+        """Return the table as it stands now; the caller lets go of it."""
+        table, self._table = self._table, None
+        if table is None:
+            return DeltaTable(self.path)
+        table.update_incremental()
+        return table
 
 
 def _entry(log_path: Path, version: int) -> Path:

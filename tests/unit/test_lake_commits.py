@@ -1,5 +1,6 @@
 """Batches into the lake: exactly once, in order, read back from the log."""
 
+import gc
 import json
 import os
 import stat
@@ -180,6 +181,22 @@ def test_a_long_log_is_checkpointed(tmp_path: Path) -> None:
     reopened = TableLog.open(tmp_path / "trades", "trades")
     assert reopened is not None
     assert reopened.last_version(APP) == CHECKPOINT_COMMITS + 1
+
+
+def test_no_table_is_held_between_batches(tmp_path: Path) -> None:
+    """A DeltaTable grows with each commit, so none outlives the batch for which it was opened."""
+
+    def alive() -> int:
+        return sum(type(it) is DeltaTable for it in gc.get_objects())
+
+    before = alive()
+    lake = Lake.create_or_open(tmp_path / "lake")
+
+    write(lake, batch(trades=1, events=1), 1)
+    write(lake, batch(trades=1, events=1), 2)
+
+    assert alive() == before
+    assert len(lake.files("trades")) == 2
 
 
 def test_a_newer_lake_is_refused(tmp_path: Path) -> None:
