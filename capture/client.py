@@ -64,6 +64,7 @@ class _Transport(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.client.connection_lost(exc)
+        self.transport = None  # It refers to us: a circle of half a MiB of buffers, until a collection.
         if not self.closed.done():
             self.closed.set_result(exc)
 
@@ -241,10 +242,10 @@ class Client:
             self.feed.sent(now.wall_ns, now.mono_ns, frame)
 
     def _schedule_tick(self) -> None:
-        asyncio.get_running_loop().call_later(TICK_S, self._tick, self._link)
+        asyncio.get_running_loop().call_later(TICK_S, self._tick, self.connections)
 
-    def _tick(self, link: _Transport | None) -> None:
-        if link is None or link is not self._link:
+    def _tick(self, connection: int) -> None:
+        if self._link is None or connection != self.connections:  # By number: a timer keeps no old connection alive.
             return
         now = self._read_clock()
         with _EndingOnFailure(self):
