@@ -63,10 +63,11 @@ class _Transport(asyncio.BufferedProtocol):
         self.client.received(bytes(self._view[:nbytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.closed.done():
+            return  # Its end was taken down already, when a stop came as it was made.
         self.client.connection_lost(exc)
         self.transport = None  # It refers to us: a circle of half a MiB of buffers, until a collection.
-        if not self.closed.done():
-            self.closed.set_result(exc)
+        self.closed.set_result(exc)
 
 
 class Client:
@@ -287,9 +288,12 @@ class Client:
         try:
             link = await self._connecting
         except asyncio.CancelledError:
-            if self._stopping.is_set():
-                return
-            raise
+            if not self._stopping.is_set():
+                raise
+            if (up := self._link) is not None:  # uvloop may forget what is cancelled in the moment it comes up.
+                self._abort("stopped before the Logon was answered")
+                up.connection_lost(None)
+            return
         finally:
             self._connecting = None
         await link.closed

@@ -12,6 +12,7 @@ import pytest
 from venues import SOFTWARE, record_until, recordings, settings_for, venue_thread
 
 import fixtape
+from capture.client import Client
 from capture.venue import recording
 from storage.journal.reader import RecordKind, read_journal
 from storage.rebuild import rebuild
@@ -77,6 +78,23 @@ def test_the_end_of_a_run_is_proven(tmp_path):
     assert proven == last + 1
     rebuild(root / "journal", tmp_path / "again", software=SOFTWARE)
     assert names(tmp_path / "again") == names(root / "lake")
+
+
+def test_a_stop_as_the_connection_comes_up_ends_it_in_order(tmp_path, monkeypatch):
+    """Stopped before whoever connects knows that it is connected, the end is written down as any other."""
+    made = Client.connection_made
+
+    def stopped(self, link):
+        made(self, link)
+        self.stop()
+
+    monkeypatch.setattr(Client, "connection_made", stopped)
+    with venue_thread() as (server, credentials):
+        settings = settings_for(server, credentials.write_ca(tmp_path / "ca.pem"), tmp_path / "tape")
+        record_until(settings, lambda _recorder: False)
+
+    assert [kind for kind, _, _ in events(tmp_path / "tape", "connect", "disconnect")] == ["connect", "disconnect"]
+    assert [record.kind for record in read_journal(tmp_path / "tape" / "journal")][-1] is RecordKind.CLOSED
 
 
 def test_two_recorders_get_the_same(tmp_path):
