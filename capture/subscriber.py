@@ -125,6 +125,8 @@ class Subscriber:
                     self._list_asked_ns = mono_ns  # Asked again when the time for an answer is over.
                 case TradingStatusArrived(status):
                     self._status_arrived(status)
+                case events.GapFilled():
+                    self._ask_again(list(self._asked), mono_ns)  # The snapshots may be what was filled over.
                 case events.LoggedOn():
                     self._begin(wall_ns, mono_ns)
         self._ask(mono_ns)
@@ -135,14 +137,19 @@ class Subscriber:
             return
         if self._list_asked_ns is not None and mono_ns - self._list_asked_ns >= LIST_TIME_NS:
             self._ask_list(mono_ns)
-        for symbol in [it for it, asked_ns in self._asked.items() if mono_ns - asked_ns >= SNAPSHOT_TIME_NS]:
-            del self._asked[symbol]
-            self._later(self._wanted[symbol], mono_ns)
+        late = [it for it, asked_ns in self._asked.items() if mono_ns - asked_ns >= SNAPSHOT_TIME_NS]
+        self._ask_again(late, mono_ns)
         if self._retries and mono_ns >= self._retry_ns:
             for symbol in [it for it, at_ns in self._retries.items() if mono_ns >= at_ns]:
                 self._enqueue(symbol)
             self._retry_ns = min(self._retries.values(), default=0)
         self._ask(mono_ns)
+
+    def _ask_again(self, symbols: list[str], mono_ns: int) -> None:
+        """Give up on the snapshots of open requests, and ask anew."""
+        for symbol in symbols:
+            del self._asked[symbol]
+            self._later(self._wanted[symbol], mono_ns)
 
     @property
     def settled(self) -> bool:

@@ -14,6 +14,7 @@ from capture.findings import (
 )
 from capture.market.instruments import UNLISTED
 from capture.market.requests import LEVEL_3
+from capture.session.events import GapFilled
 from capture.subscriber import LIST_REQUESTS_LIMIT, OUTSTANDING_LIMIT
 
 HIDDEN, ONLINE, MAINTENANCE, POST_ONLY, DELISTED = 0, 1, 2, 4, 6
@@ -168,6 +169,22 @@ def test_snapshot_that_does_not_come_is_asked_for_again() -> None:
 
     assert stop == first.replace("subscribe", "stop")
     assert again.startswith("subscribe M3-")
+
+
+def test_snapshot_that_was_filled_over_is_asked_for_at_once() -> None:
+    """A snapshot within numbers that the venue filled over will not come: nobody waits fifteen seconds for it."""
+    desk = Desk("BTC/USD")
+    desk.open(listed=listing("BTC/USD"))
+    first = desk.asked()[-1]
+
+    desk.find(GapFilled(3, 9))
+
+    stop, again = desk.asked()
+    assert stop == first.replace("subscribe", "stop")
+    assert again.startswith("subscribe M3-")
+    desk.serve(again)
+    desk.find(GapFilled(12, 12))
+    assert desk.asked() == []
 
 
 def test_gap_asks_for_every_book_anew() -> None:
