@@ -9,20 +9,30 @@ Left to others: making a written file part of its table (`storage.commits`).
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.schemas import PARTITION_COLUMN, SORTED_BY, column_encodings, dictionary_columns
+from storage.row_order import ROW_GROUP_ROWS, row_groups
+from storage.schemas import (
+    PARTITION_COLUMN,
+    SCHEMAS,
+    SORTED_BY,
+    column_encodings,
+    dictionary_columns,
+    statistics_columns,
+    written_schema,
+)
 
 FILE_MODE: Final = 0o640
 DIRECTORY_MODE: Final = 0o750
-ROW_GROUP_ROWS: Final = 122_880  # As DuckDB cuts its own: a multiple of its vectors, small enough to skip by.
+LEVEL_FAST: Final = 3  # Of zstd, for a batch, which waits for nobody.
+LEVEL_DENSE: Final = 6  # For what is written once to stay: half as much CPU again; past it only CPU grows.
 HASH_DIGITS: Final = 16
 STATISTICS_COLUMNS: Final = ("receive_ns", "msg_seq_num", "symbol")
 
@@ -75,19 +85,23 @@ class _HashingFile:
         self.closed = True
 
 
-def write_file(table_path: Path, name: str, rows: pa.Table, *, date: str, label: str) -> WrittenFile:
+def write_file(
+    table_path: Path, name: str, parts: Iterable[pa.Table], *, date: str, label: str, level: int = LEVEL_FAST
+) -> WrittenFile:
     """Write the rows of one lake table and date; return the file once it will survive a power cut.
 
-    Shapes: named `date=<date>/<label>-<sha16>.parquet` under `table_path`, so the same rows under the same label are
-        the same file, and writing them again replaces it by itself.
+    Shapes: parts follow each other in the order of a file, none empty; more than one for what is too much for memory.
+        The file is named `date=<date>/<label>-<sha16>.parquet` under `table_path`, so the same parts under the same
+        label are the same file, and writing them again replaces it by itself.
     Errors: OSError from the file system; nothing is then left under a final name by this call.
     """
     assert _LABEL.fullmatch(label), f"label {label!r} does not name a file"
     directory = table_path / f"{PARTITION_COLUMN}={date}"
     ensure_directory(directory)
     temporary = directory / f".{label}.tmp"  # Neither pyarrow nor DuckDB takes it for a table's file.
+    summary = _Summary(SCHEMAS[name].names)
     try:
-        size, sha256 = _write_synced(temporary, name, rows)
+        size, sha256 = _write_synced(temporary, name, summary.over(parts), level)
         path = directory / f"{label}-{sha256[:HASH_DIGITS]}.parquet"
         temporary.rename(path)
     except BaseException:
@@ -95,41 +109,66 @@ def write_file(table_path: Path, name: str, rows: pa.Table, *, date: str, label:
             temporary.unlink()
         raise
     sync_directory(directory)
-    ranges = {column: _range(rows[column]) for column in STATISTICS_COLUMNS}
-    null_counts = {column: rows[column].null_count for column in rows.column_names}
-    return WrittenFile(f"{directory.name}/{path.name}", date, size, rows.num_rows, sha256, ranges, null_counts)
+    return WrittenFile(
+        f"{directory.name}/{path.name}", date, size, summary.rows, sha256, summary.ranges, summary.null_counts
+    )
 
 
-def _write_synced(path: Path, name: str, rows: pa.Table) -> tuple[int, str]:
+class _Summary:
+    """What is to be told of the rows of a file, counted as they go by."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.rows = 0
+        self.ranges = dict.fromkeys(STATISTICS_COLUMNS, Range(None, None))
+        self.null_counts = dict.fromkeys(columns, 0)
+
+    def over(self, parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        for rows in parts:
+            self.rows += rows.num_rows
+            for column, before in self.ranges.items():
+                self.ranges[column] = _joined(before, _range(rows[column]))
+            for column in self.null_counts:
+                self.null_counts[column] += rows[column].null_count
+            yield rows
+
+
+def _write_synced(path: Path, name: str, parts: Iterable[pa.Table], level: int) -> tuple[int, str]:
     """Write a Parquet file and sync it; return its size and SHA-256."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, FILE_MODE), "wb") as file:
         os.fchmod(file.fileno(), FILE_MODE)
         hashing = _HashingFile(file)
-        write_parquet(hashing, name, rows)
+        write_parquet(hashing, name, parts, level=level)
         file.flush()
         os.fsync(file.fileno())
     return hashing.size, hashing.hash.hexdigest()
 
 
-def write_parquet(file: object, name: str, rows: pa.Table) -> None:
-    """Write rows of a lake table as Parquet to a file object; its bytes follow from the rows alone.
+def write_parquet(file: object, name: str, parts: Iterable[pa.Table], *, level: int = LEVEL_FAST) -> None:
+    """Write rows of a lake table as Parquet to a file object; its bytes follow from the parts and the level alone.
 
     The Arrow schema is not stored with it: a reader then sees plain strings where we hold dictionaries, and the
-    footer's key-value metadata is empty.
+    footer's key-value metadata is empty. A column of a row group is one page, as none of our readers skips by pages.
     """
-    pq.write_table(
-        rows,
-        file,
-        row_group_size=ROW_GROUP_ROWS,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=dictionary_columns(name),
-        column_encoding=column_encodings(name),
-        write_page_checksum=True,
-        sorting_columns=[pq.SortingColumn(rows.column_names.index(column)) for column in SORTED_BY],
-        store_schema=False,
-    )
+    with pq.ParquetWriter(file, written_schema(name), **parquet_options(name, level)) as writer:
+        for rows in parts:
+            for group in row_groups(rows):
+                writer.write_table(group, row_group_size=len(group))
+
+
+def parquet_options(name: str, level: int) -> dict[str, Any]:
+    """Return how the files of a table are written, as pyarrow's writer takes it."""
+    return {
+        "compression": "zstd",
+        "compression_level": level,
+        "use_dictionary": dictionary_columns(name),
+        "column_encoding": column_encodings(name),
+        "write_statistics": statistics_columns(name),
+        "max_rows_per_page": ROW_GROUP_ROWS,
+        "write_page_checksum": True,
+        "sorting_columns": [pq.SortingColumn(SCHEMAS[name].names.index(column)) for column in SORTED_BY],
+        "store_schema": False,
+    }
 
 
 def ensure_directory(path: Path) -> None:
@@ -161,6 +200,14 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _joined(one: Range, other: Range) -> Range:
+    """Return the range of two columns together."""
+    known: Any = [extent for extent in (one, other) if extent.lowest is not None]
+    if not known:
+        return one
+    return Range(min(extent.lowest for extent in known), max(extent.highest for extent in known))
 
 
 def _range(column: pa.ChunkedArray) -> Range:

@@ -113,7 +113,7 @@ class Lake:
                 skipped.append(name)
                 continue
             written = [
-                write_file(log.path, name, of_date, date=date, label=label)
+                write_file(log.path, name, [of_date], date=date, label=label)
                 for date, of_date in dated_tables(table, columns.names)
             ]
             if written or name == TABLE_LAST:
