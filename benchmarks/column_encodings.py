@@ -199,12 +199,12 @@ def _print_variants(files: Mapping[str, Files]) -> None:
 def _write_whole(changes: Mapping[str, Any], file: io.BytesIO, rows: pa.Table) -> None:
     options = {**parquet_options(TABLE, LEVEL_FAST), **changes}
     group_rows, required = options.pop("row_group_rows", 0), options.pop("required", False)
+    schema = rows.schema
     if required:
-        full = [field.with_nullable(rows[field.name].null_count > 0) for field in rows.schema]
-        rows = rows.cast(pa.schema(full))
-    with pq.ParquetWriter(file, rows.schema, **options) as writer:
+        schema = pa.schema([field.with_nullable(rows[field.name].null_count > 0) for field in schema])
+    with pq.ParquetWriter(file, schema, **options) as writer:
         for group in [rows] if group_rows else row_groups(rows):
-            writer.write_table(group, row_group_size=group_rows or len(group))
+            writer.write_table(group.cast(schema) if required else group, row_group_size=group_rows or len(group))
 
 
 def _print_totals(files: Mapping[str, Files]) -> None:

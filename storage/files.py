@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.row_order import ROW_GROUP_ROWS, row_groups
+from storage.row_order import ROW_GROUP_ROWS, ROW_GROUP_ROWS_BOOKS, row_groups
 from storage.schemas import (
     PARTITION_COLUMN,
     SCHEMAS,
@@ -152,7 +152,7 @@ def write_parquet(file: object, name: str, parts: Iterable[pa.Table], *, level: 
     """
     with pq.ParquetWriter(file, written_schema(name), **parquet_options(name, level)) as writer:
         for rows in parts:
-            for group in row_groups(rows):
+            for group in row_groups(rows, ROW_GROUP_ROWS_BOOKS if name == "books" else ROW_GROUP_ROWS):
                 writer.write_table(group, row_group_size=len(group))
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from storage.schemas import SORTED_BY, written_schema
 
 ROW_GROUP_ROWS: Final = 122_880  # At most; as DuckDB cuts its own: a multiple of its vectors, small enough to skip by.
+ROW_GROUP_ROWS_BOOKS: Final = 4_096  # Of `books`, where a row is four lists of up to a thousand levels.
 ROWS_ALONE: Final = 16_384  # From which a symbol has row groups of its own; below it headers weigh more than they save.
 
 
@@ -58,12 +59,12 @@ def merged(name: str, parts: Sequence[pa.Table]) -> pa.Table:
     return sorted_rows(only_used_values(pa.concat_tables(encoded).unify_dictionaries()))
 
 
-def row_groups(rows: pa.Table) -> Iterator[pa.Table]:
+def row_groups(rows: pa.Table, rows_limit: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
     """Yield sorted rows group by group, each with just the dictionary values that it uses.
 
     A symbol of many rows has groups to itself, about equally long; small ones that follow each other share one.
     """
-    ends = list(_ends(_runs(rows["symbol"])))
+    ends = list(_ends(_runs(rows["symbol"]), rows_limit))
     if len(ends) == 1:  # As nearly every batch is.
         yield rows
         return
@@ -77,17 +78,17 @@ def _runs(symbols: pa.ChunkedArray) -> list[int]:
     return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
 
 
-def _ends(runs: Iterable[int]) -> Iterator[int]:
+def _ends(runs: Iterable[int], rows_limit: int) -> Iterator[int]:
     """Yield where groups end, given how many rows each symbol has."""
     begin = at = 0
     for run in runs:
-        alone = run >= ROWS_ALONE
-        if at > begin and (alone or at + run - begin > ROW_GROUP_ROWS):
+        alone = run >= min(ROWS_ALONE, rows_limit)
+        if at > begin and (alone or at + run - begin > rows_limit):
             begin = at
             yield at
         at += run
         if alone:
-            pieces = -(-run // ROW_GROUP_ROWS)
+            pieces = -(-run // rows_limit)
             yield from (begin + run * piece // pieces for piece in range(1, pieces + 1))
             begin = at
     if at > begin:
