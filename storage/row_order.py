@@ -15,7 +15,6 @@ from storage.schemas import SORTED_BY, written_schema
 
 ROW_GROUP_ROWS: Final = 122_880  # At most; as DuckDB cuts its own: a multiple of its vectors, small enough to skip by.
 ROW_GROUP_ROWS_BOOKS: Final = 4_096  # Of `books`, where a row is four lists of up to a thousand levels.
-ROWS_ALONE: Final = 16_384  # From which a symbol has row groups of its own; below it headers weigh more than they save.
 
 
 def sorted_rows(rows: pa.Table) -> pa.Table:
@@ -62,7 +61,8 @@ def merged(name: str, parts: Sequence[pa.Table]) -> pa.Table:
 def row_groups(rows: pa.Table, rows_limit: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
     """Yield sorted rows group by group, each with just the dictionary values that it uses.
 
-    A symbol of many rows has groups to itself, about equally long; small ones that follow each other share one.
+    A symbol of at least half a group has groups to itself, about equally long; smaller ones that follow each other
+    share one, as each group costs headers, and a dictionary and a window for zstd of its own.
     """
     ends = list(_ends(_runs(rows["symbol"]), rows_limit))
     if len(ends) == 1:  # As nearly every batch is.
@@ -82,7 +82,7 @@ def _ends(runs: Iterable[int], rows_limit: int) -> Iterator[int]:
     """Yield where groups end, given how many rows each symbol has."""
     begin = at = 0
     for run in runs:
-        alone = run >= min(ROWS_ALONE, rows_limit)
+        alone = 2 * run >= rows_limit
         if at > begin and (alone or at + run - begin > rows_limit):
             begin = at
             yield at

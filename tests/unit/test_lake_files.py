@@ -14,10 +14,11 @@ from lake_rows import T0, add
 from capture.columns import Columns
 from storage.batches import dated_tables
 from storage.files import LEVEL_DENSE, write_file
-from storage.row_order import ROW_GROUP_ROWS, ROWS_ALONE, merged
+from storage.row_order import ROW_GROUP_ROWS, ROW_GROUP_ROWS_BOOKS, merged
 from storage.schemas import SCHEMAS
 
 LABEL = "20261122T115500Z"
+HALF = ROW_GROUP_ROWS // 2
 
 
 def trades(symbols: list[str], *, also: tuple[str, ...] = ()) -> pa.Table:
@@ -77,8 +78,7 @@ def test_row_groups_are_bounded_and_sorted(tmp_path: Path) -> None:
     many = repeated({"A": ROW_GROUP_ROWS + 1})
     written = write_file(tmp_path, "trades", [many], date="2026-11-22", label=LABEL)
 
-    half = ROW_GROUP_ROWS // 2
-    assert groups_of(tmp_path / written.path) == [(half, "A", "A"), (half + 1, "A", "A")]
+    assert groups_of(tmp_path / written.path) == [(HALF, "A", "A"), (HALF + 1, "A", "A")]
     metadata = pq.ParquetFile(tmp_path / written.path).metadata
     assert [metadata.schema.names[by.column_index] for by in metadata.row_group(0).sorting_columns] == [
         "symbol",
@@ -94,14 +94,14 @@ def repeated(counts: dict[str, int]) -> pa.Table:
 
 def test_a_symbol_of_many_rows_has_row_groups_of_its_own(tmp_path: Path) -> None:
     """Small symbols share a group, a large one shares none, and no group is larger than the limit."""
-    small = ROWS_ALONE - 1
+    small = HALF - 1
     share = ROW_GROUP_ROWS // small
-    rows = repeated({"A": 10, "B": 20, "C": ROWS_ALONE, "D": 5, **{f"E{n:02}": small for n in range(share)}})
+    rows = repeated({"A": 10, "B": 20, "C": HALF, "D": 5, **{f"E{n:02}": small for n in range(share)}})
     written = write_file(tmp_path, "trades", [rows], date="2026-11-22", label=LABEL)
 
     assert groups_of(tmp_path / written.path) == [
         (30, "A", "B"),
-        (ROWS_ALONE, "C", "C"),
+        (HALF, "C", "C"),
         (5 + share * small, "D", f"E{share - 1:02}"),
     ]
     more = repeated({f"E{n:02}": small for n in range(share + 1)})
@@ -113,9 +113,21 @@ def test_a_symbol_of_many_rows_has_row_groups_of_its_own(tmp_path: Path) -> None
     ]
 
 
+def test_row_groups_of_books_are_small(tmp_path: Path) -> None:
+    """A row that holds lists counts for many."""
+    columns = Columns()
+    for seq in range(ROW_GROUP_ROWS_BOOKS + 2):
+        add(columns, "books", msg_seq_num=seq)
+    ((_, rows),) = dated_tables(columns.books, columns.names)
+    written = write_file(tmp_path, "books", [rows], date="2026-11-22", label=LABEL)
+
+    half = ROW_GROUP_ROWS_BOOKS // 2 + 1
+    assert groups_of(tmp_path / written.path) == [(half, "BTC/USD", "BTC/USD"), (half, "BTC/USD", "BTC/USD")]
+
+
 def test_a_row_group_has_no_name_of_another(tmp_path: Path) -> None:
     """The rows of a row group alone make its bytes: the dictionary of symbols is cut with it."""
-    rows = repeated({"A": ROWS_ALONE, "B": ROWS_ALONE})
+    rows = repeated({"A": HALF, "B": HALF})
     written = write_file(tmp_path, "trades", [rows], date="2026-11-22", label=LABEL)
 
     file = pq.ParquetFile(tmp_path / written.path, read_dictionary=["symbol"])
