@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from storage.access import FILE_MODE, create_file, make_directories
 from storage.row_order import ROW_GROUP_ROWS, ROW_GROUP_ROWS_BOOKS, row_groups
 from storage.schemas import (
     PARTITION_COLUMN,
@@ -29,8 +30,6 @@ from storage.schemas import (
     written_schema,
 )
 
-FILE_MODE: Final = 0o640
-DIRECTORY_MODE: Final = 0o750
 LEVEL_FAST: Final = 3  # Of zstd, for a batch, which waits for nobody.
 LEVEL_DENSE: Final = 6  # For what is written once to stay: half as much CPU again; past it only CPU grows.
 HASH_DIGITS: Final = 16
@@ -134,9 +133,7 @@ class _Summary:
 
 def _write_synced(path: Path, name: str, parts: Iterable[pa.Table], level: int) -> tuple[int, str]:
     """Write a Parquet file and sync it; return its size and SHA-256."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, FILE_MODE), "wb") as file:
-        os.fchmod(file.fileno(), FILE_MODE)
+    with os.fdopen(create_file(path, os.O_WRONLY | os.O_TRUNC), "wb") as file:
         hashing = _HashingFile(file)
         write_parquet(hashing, name, parts, level=level)
         file.flush()
@@ -172,15 +169,9 @@ def parquet_options(name: str, level: int) -> dict[str, Any]:
 
 
 def ensure_directory(path: Path) -> None:
-    """Make a directory, and its parents, where missing, so that they survive a power cut."""
-    if path.is_dir():
-        return
-    if path.parent != path:
-        ensure_directory(path.parent)
-    with suppress(FileExistsError):  # Another process was quicker; a file in its place fails at the next step.
-        path.mkdir(DIRECTORY_MODE)
-        path.chmod(DIRECTORY_MODE)
-    sync_directory(path.parent)
+    """Make a directory, and its parents, where missing, so that they survive a power cut. Errors: OSError."""
+    for made in make_directories(path):
+        sync_directory(made.parent)
 
 
 def sync_file(path: Path) -> None:
