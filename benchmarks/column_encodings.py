@@ -182,7 +182,11 @@ def _print_variants(files: Mapping[str, Files]) -> None:
         "statistics of all columns": {"write_statistics": every},
         "no page checksums": {"write_page_checksum": False},
         "row groups of 122,880, none by symbol": {"row_group_rows": ROW_GROUP_ROWS},
-        "row groups of 1,048,576, none by symbol": {"row_group_rows": 1 << 20, "data_page_size": 1 << 23},
+        "row groups of 1,048,576, none by symbol": {
+            "row_group_rows": 1 << 20,
+            "max_rows_per_page": 1 << 20,
+            "data_page_size": 1 << 23,
+        },
         "no column nullable that holds no null": {"required": True},
     }
     for them in files.values():

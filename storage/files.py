@@ -31,7 +31,7 @@ from storage.schemas import (
 )
 
 LEVEL_FAST: Final = 3  # Of zstd, for a batch, which waits for nobody.
-LEVEL_DENSE: Final = 6  # For what is written once to stay: half as much CPU again; past it only CPU grows.
+LEVEL_DENSE: Final = 6  # For what is written once to stay, at twice the CPU; past it only CPU grows.
 HASH_DIGITS: Final = 16
 STATISTICS_COLUMNS: Final = ("receive_ns", "msg_seq_num", "symbol")
 
