@@ -10,17 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
+from storage.access import create_file, make_directories
 from storage.errors import JournalUncreatable, JournalUnreadable, JournalUnwritable
 from storage.journal.times import day_of, name_of
 
 SUFFIX: Final = ".pcapng"
 DIRECTORY_NAME: Final = "journal"  # Of the journal inside a tape.
-DIRECTORY_MODE: Final = 0o750
-FILE_MODE: Final = 0o640
 NAME_TRIES_LIMIT: Final = 1000  # Segments that may begin in the same nanosecond, one after the other.
 
 _DAY_PATTERN: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
-_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+_FLAGS: Final = os.O_WRONLY | os.O_EXCL | os.O_APPEND
 
 
 def journal_directory(root: Path) -> Path:
@@ -71,9 +70,9 @@ class SegmentFile:
         try:
             for candidate_ns in range(name_ns, name_ns + NAME_TRIES_LIMIT):
                 path = root / day_of(candidate_ns) / f"{name_of(candidate_ns)}{SUFFIX}"
-                path.parent.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+                make_directories(path.parent)
                 with suppress(FileExistsError):
-                    return cls(path, os.open(path, _FLAGS, FILE_MODE), candidate_ns)
+                    return cls(path, create_file(path, _FLAGS), candidate_ns)
             raise FileExistsError(f"{NAME_TRIES_LIMIT} segments have names from here on")
         except OSError as error:
             raise JournalUncreatable(path, doing="create the segment", cause=error) from error
@@ -132,7 +131,7 @@ def make_root(root: Path) -> None:
     Errors: JournalUncreatable.
     """
     try:
-        root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        make_directories(root)
     except OSError as error:
         raise JournalUncreatable(root, doing="create the directory", cause=error) from error
 
