@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from storage.journal.verify import SegmentReport
 
 DAY_SLACK_NS: Final = 86_400_000_000_000  # A segment may reach past its day's end, and a message past its segment's.
-NUMERIC_COLUMNS: Final = ("records", "bytes")
+NUMERIC_COLUMNS: Final = ("records", "bytes", "stored", "ratio")
 
 
 class UtcTime(click.ParamType[int]):
@@ -57,8 +57,9 @@ def journal() -> None:
 def list_segments(root: Path, form: str) -> None:
     """List the segments of a tape or a journal, oldest first.
 
-    A sealed segment says itself what it holds; any other is read through. `open` is one that is being written,
-    or whose writer was killed between two records; `torn` one whose writer was killed within a write.
+    A sealed segment says itself what it holds, compressed or not; any other is read through. `open` is one that is
+    being written, or whose writer was killed between two records; `torn` one whose writer was killed within a write.
+    BYTES are those of the segment, STORED those of its file, RATIO the one over the other.
 
     \b
     Example:
@@ -110,20 +111,21 @@ def print_messages(
 
 @journal.command("verify")
 @root_argument
+@click.option("--jobs", type=click.IntRange(min=1), default=1, help="Processes that read.  [default: 1]")
 @reporting_errors
-def verify_segments(root: Path) -> None:
-    """Check every byte of a tape, a journal or a segment against its sums.
+def verify_segments(root: Path, jobs: int) -> None:
+    """Check every byte of a tape, a journal or a segment against its sums, compressed or not.
 
     One line a finding: path, offset of the block, what, expected, received, what to do. Exit code 3 if there are any.
     A torn tail, which a recorder leaves that is killed or still at work, is told on standard error and is none.
 
     \b
     Example:
-      fixtape journal verify ./tape
+      fixtape journal verify ./tape --jobs 2
     """
     from storage.journal.verify import verify_journal, verify_segment
 
-    reports = [verify_segment(root)] if root.is_file() else verify_journal(root)
+    reports = [verify_segment(root)] if root.is_file() else verify_journal(root, jobs=jobs)
     segments = records = size = found = 0
     for report in reports:
         segments, records, size = segments + 1, records + report.records, size + report.bytes
@@ -140,15 +142,15 @@ def verify_segments(root: Path) -> None:
 def _records(root: Path, from_ns: int | None, to_ns: int | None, tell: "OnDamage") -> Iterator["Record"]:
     """Return the records of the segments whose names are near the window."""
     from storage.journal.reader import read_segment
-    from storage.journal.segments import segment_paths
+    from storage.journal.segments import segment_name, segment_paths
     from storage.journal.times import name_of
 
     paths = [root] if root.is_file() else segment_paths(root)
     if from_ns is not None and not root.is_file():
-        before = [path for path in paths if path.stem < name_of(from_ns - DAY_SLACK_NS)]
+        before = [path for path in paths if segment_name(path) < name_of(from_ns - DAY_SLACK_NS)]
         paths = paths[max(0, len(before) - 1) :]
     if to_ns is not None and not root.is_file():
-        paths = [path for path in paths if path.stem < name_of(to_ns + DAY_SLACK_NS)]
+        paths = [path for path in paths if segment_name(path) < name_of(to_ns + DAY_SLACK_NS)]
     for path in paths:
         yield from read_segment(path, tell)
 
@@ -165,22 +167,25 @@ def _selected(
 
 def _row(report: "SegmentReport") -> dict[str, str | int | None]:
     from storage.journal.lines import plain
+    from storage.journal.segments import segment_name
     from storage.journal.times import iso_text
 
     peer = report.connection
     return {
-        "segment": report.path.stem,
+        "segment": segment_name(report.path),
         "session": plain(f"{peer.sender_comp_id}->{peer.target_comp_id}") if peer else None,
         "peer": plain(f"{peer.host}:{peer.peer_port}") if peer else None,
         "start": None if report.first_ns is None else iso_text(report.first_ns),
         "end": None if report.last_ns is None else iso_text(report.last_ns),
         "records": report.records,
         "bytes": report.bytes,
+        "stored": report.stored_bytes,
+        "ratio": f"{report.bytes / report.stored_bytes:.2f}" if report.stored_bytes else None,
         "state": report.state.value,
     }
 
 
-ROW_COLUMNS: Final = ("segment", "session", "peer", "start", "end", "records", "bytes", "state")
+ROW_COLUMNS: Final = ("segment", "session", "peer", "start", "end", "records", "bytes", "stored", "ratio", "state")
 
 
 def _rendered(rows: list[dict[str, str | int | None]], form: str) -> str:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from capture.sinks import Connection
 from storage.journal.cli import journal
+from storage.journal.compress import compress_segment
 from storage.journal.segments import segment_paths
 from storage.journal.writer import JournalWriter
 
@@ -174,7 +175,7 @@ def test_verify_ends_with_the_code_of_its_error(tmp_path: Path) -> None:
 
 
 def test_ls_lists_what_each_segment_holds(tape: Path) -> None:
-    """One row a segment: name, session, peer, start, end, records, bytes, state."""
+    """One row a segment: name, session, peer, start, end, records, bytes, stored, ratio, state."""
     (path,) = segment_paths(tape)
     expected = {
         "segment": path.stem,
@@ -184,6 +185,8 @@ def test_ls_lists_what_each_segment_holds(tape: Path) -> None:
         "end": "2026-11-18T11:06:41.123456789Z",
         "records": 7,
         "bytes": path.stat().st_size,
+        "stored": path.stat().st_size,
+        "ratio": "1.00",
         "state": "sealed",
     }
 
@@ -195,6 +198,21 @@ def test_ls_lists_what_each_segment_holds(tape: Path) -> None:
     assert row == {name: str(value) for name, value in expected.items()}
     assert head.split() == [name.upper() for name in expected]
     assert line.split() == [str(value) for value in expected.values()]
+
+
+def test_ls_tells_what_compression_saves(tape: Path) -> None:
+    """A compressed segment has the bytes of the plain one, and the size and the state of its file."""
+    (plain,) = segment_paths(tape)
+    size = plain.stat().st_size
+    assert compress_segment(plain) is not None
+    (path,) = segment_paths(tape)
+    stored = path.stat().st_size
+
+    (row,) = json.loads(run("ls", tape, "--format", "json").stdout)
+
+    assert (row["segment"], row["bytes"], row["stored"]) == (plain.stem, size, stored)
+    assert row["ratio"] == f"{size / stored:.2f}"
+    assert row["state"] == "compressed"
 
 
 def test_ls_tells_open_torn_and_damaged_apart(tmp_path: Path) -> None:
@@ -213,7 +231,7 @@ def test_ls_tells_open_torn_and_damaged_apart(tmp_path: Path) -> None:
 def test_ls_of_an_empty_journal_is_its_head(tmp_path: Path) -> None:
     """No segments, no rows."""
     assert run("ls", tmp_path, "--format", "csv").stdout.splitlines() == [
-        "segment,session,peer,start,end,records,bytes,state"
+        "segment,session,peer,start,end,records,bytes,stored,ratio,state"
     ]
 
 
