@@ -1,4 +1,4 @@
-"""`fixtape journal`: list, read and verify what was recorded, byte for byte.
+"""`fixtape journal`: list, read, verify and compress what was recorded, byte for byte.
 
 Layer: journal, highest. Parses, calls, prints; loads what reads segments only when a command runs.
 Source: style section 8; design section 4.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from capture.cli_support import EXIT_FINDINGS, reporting_errors
+from storage.journal.compress_cli import compress_journal
 
 if TYPE_CHECKING:
     from storage.journal.lines import Line
@@ -48,6 +49,9 @@ format_option = click.option(
 @click.group()
 def journal() -> None:
     """Look into the journal: the raw bytes of every connection."""
+
+
+journal.add_command(compress_journal)
 
 
 @journal.command("ls")

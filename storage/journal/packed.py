@@ -139,6 +139,13 @@ class PackedReader:
             offset += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def check(self) -> Iterator[tuple[int, Fault]]:
+        """Yield what is wrong with any piece read by itself, and where it stands."""
+        for number, piece in enumerate(self.index.pieces):
+            self._read_piece(number)
+            if number in self._faults:
+                yield piece.offset, self._faults[number]
+
     def fault_within(self, start: int, end: int) -> Fault | None:
         """Return the fault of the first piece, of those that hold these bytes, that could not be read."""
         numbers = range(start // self.index.piece_bytes, -(-end // self.index.piece_bytes))

@@ -15,6 +15,7 @@ from storage.journal.cli import journal
 from storage.journal.compress import compress_segment
 from storage.journal.segments import segment_paths
 from storage.journal.writer import JournalWriter
+from storage.tape_layout import locked
 
 AT_NS = 1_795_000_000_123_456_789
 CONNECTION = Connection("fix.example", "10.0.0.2", 41000, "192.0.2.7", 4000, "CLIENT", "KRAKEN-MD", "TLSv1.3")
@@ -235,7 +236,32 @@ def test_ls_of_an_empty_journal_is_its_head(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["ls", "cat", "verify"])
+def test_compress_leaves_what_is_not_sealed(tape: Path) -> None:
+    """What is sealed becomes smaller and stays readable; what is not is named and left."""
+    before = run("cat", tape).stdout
+    JournalWriter(tape / "journal", run="r2", software="fixtape 0.1.0").opened(AT_NS + 10**10, CONNECTION)
+
+    result = run("compress", tape)
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("compressed 1 segments, ")
+    assert result.stderr.endswith("Z.pcapng: not sealed, left as it is\n")
+    assert [path.suffix for path in segment_paths(tape)] == [".zst", ".pcapng"]
+    assert run("cat", tape).stdout.startswith(before)
+    assert run("verify", tape).exit_code == 0
+
+
+@pytest.mark.parametrize("what", [".", "journal"])
+def test_compress_waits_for_the_recorder(tape: Path, what: str) -> None:
+    """While someone else writes to the tape nothing is touched."""
+    with locked(tape):
+        result = run("compress", tape / what)
+
+    assert result.exit_code == 75
+    assert [path.suffix for path in segment_paths(tape)] == [".pcapng"]
+
+
+@pytest.mark.parametrize("name", ["ls", "cat", "verify", "compress"])
 def test_every_command_has_a_worked_example(name: str) -> None:
     """The help of each command ends with one call as it would be typed."""
     assert f"Example:\n    fixtape journal {name} " in run(name, "--help").stdout
