@@ -61,6 +61,15 @@ def segment_paths(root: Path) -> list[Path]:
     return [path for _, path in sorted((packed | plain).items())]
 
 
+def paths_between(root: Path, begin_ns: int | None, end_ns: int | None) -> list[Path]:
+    """Return the segments that may hold records between two times: by their names, and the one before the first."""
+    paths = segment_paths(root)
+    if begin_ns is not None:
+        before = sum(segment_name(path) <= name_of(begin_ns) for path in paths)
+        paths = paths[max(0, before - 1) :]
+    return paths if end_ns is None else [path for path in paths if segment_name(path) < name_of(end_ns)]
+
+
 def plain_paths(root: Path) -> list[Path]:
     """Return the segments that are not compressed, oldest first."""
     return sorted(_found(root, SUFFIX))
