@@ -94,6 +94,11 @@ class Source:
             self._window, self._window_at, start = self._read(offset, max(size, WINDOW_BYTES)), offset, 0
         return self._window[start : start + size]
 
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the segment as its compressed form states it; empty where it is plain."""
+        return "" if self._packed is None else self._packed.index.sha256.hex()
+
     def fault_within(self, start: int, end: int) -> Fault | None:
         """Return what is wrong with the compressed form of these bytes, if anything is."""
         return None if self._packed is None else self._packed.fault_within(start, end)

@@ -6,6 +6,7 @@ Left to others: printing (`cli`), repairing (recovery).
 """
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,7 +21,8 @@ from storage.journal.format import SEAL_BYTES, Seal, decode_block
 from storage.journal.packed import REMEDY_PACKED, check_packed
 from storage.journal.packets import Numbers
 from storage.journal.reader import JournalDamage, Record, SegmentReader, TornTail
-from storage.journal.segments import is_packed, present_form, segment_paths
+from storage.journal.segments import is_packed, present_form, segment_name, segment_paths
+from storage.journal.trimmed import read_trimmed
 
 
 class SegmentState(StrEnum):
@@ -95,11 +97,18 @@ def verify_segment(path: Path) -> SegmentReport:
 def verify_journal(root: Path, *, jobs: int = 1) -> Iterator[SegmentReport]:
     """Return the reports on all segments, and whether each connection goes on where the segment before left it.
 
-    jobs: processes that read at the same time.
+    Between the two none is missed that was noted as trimmed. jobs: processes that read at the same time.
+    Errors: as of `verify_segment`; JournalDamaged where what was trimmed cannot be read.
     """
+    trimmed = sorted(it.segment for it in read_trimmed(root))
+    last = ""
     ends: dict[Connection, Numbers | None] = {}
     for alone in _reports(segment_paths(root), jobs):
         report, connection = alone, alone.connection
+        name = segment_name(report.path)
+        if bisect_left(trimmed, last) < bisect_left(trimmed, name):
+            ends.clear()  # What stood between is gone on purpose.
+        last = name
         if connection is not None:
             before = ends.get(connection)
             if before is not None and report.begins is not None and before != report.begins:
