@@ -91,9 +91,9 @@ class Lake:
             raise LakeMissing(path)
         return cls(path, logs)
 
-    def last_version(self, app_id: str) -> int | None:
-        """Return the version of the last batch of a writer that is whole in every table, or None."""
-        log = self._logs[TABLE_LAST]
+    def last_version(self, app_id: str, table: str = TABLE_LAST) -> int | None:
+        """Return the version of the last batch of a writer in a table, by default one that is whole in all; or None."""
+        log = self._logs[table]
         return None if log is None else log.last_version(app_id)
 
     def write_batch(

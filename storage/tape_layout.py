@@ -35,6 +35,11 @@ def make_root(root: Path) -> Path:
     return root
 
 
+def tape_of(root: Path) -> Path:
+    """Return the root of the tape that a directory is, or whose journal it is; or the directory where it is neither."""
+    return root.parent if root.name == JOURNAL and not (root / JOURNAL).is_dir() else root
+
+
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
     """Hold the root for one writer; the lock ends with the process, however it ends. Errors: RootLocked."""
