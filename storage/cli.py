@@ -40,6 +40,7 @@ _OPTIONS: Final = {
     "root": ("storage", "root"),
     "batch_s": ("storage", "batch_s"),
     "fsync_ms": ("storage", "fsync_ms"),
+    "on_damage": ("storage", "on_damage"),
 }
 
 
@@ -116,14 +117,17 @@ def record(config: Path | None, seconds: float | None, **options: Any) -> None:
     from capture import kernels
     from capture.client import run
     from storage.recorder import Recorder
-    from storage.status import StatusPrinter
+    from storage.status import StatusPrinter, log_line
 
     printers: list[StatusPrinter] = []
 
     def failed(reason: str, delay_s: float) -> None:
         printers[0].say(f"disconnected: {escaped(reason)}; trying again in {delay_s:.0f} s")
 
-    with Recorder(settings, software(), on_failure=failed) as recorder:
+    def recovered(text: str) -> None:
+        log_line(escaped(text))
+
+    with Recorder(settings, software(), on_failure=failed, on_recovery=recovered) as recorder:
         printers.append(StatusPrinter(recorder))
         if (slow := kernels.warning(kernels.status())) is not None:
             printers[0].say(slow)

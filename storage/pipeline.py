@@ -16,6 +16,11 @@ from storage.lake import BatchReport, Lake
 RECORDER: Final = "fixtape"
 
 
+def app_id_of(run: str) -> str:
+    """Return the name under which a run writes to the lake: each run is a writer of its own."""
+    return f"{RECORDER}/{run}"
+
+
 def recorder_session(sender: str, target: str, *, heartbeat_s: int = 60, answers: bool) -> Session:
     """Return the market-data session of a recorder: numbers begin anew at each logon.
 
@@ -69,7 +74,7 @@ def write_batch(lake: Lake, batch: Batch, software: str) -> BatchReport:
         batch.columns,
         label=batch.label,
         version=batch.number,
-        app_id=f"{RECORDER}/{batch.run}",
+        app_id=app_id_of(batch.run),
         at_ns=batch.end_ns,
         metadata={"fixtape.run": batch.run, "fixtape.software": software},
     )
