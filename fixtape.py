@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "record": ("storage.cli", "record", "Record a venue's market data until stopped."),
     "trade": ("capture.trade_cli", "trade", "Place, cancel and list orders."),
     "rebuild": ("storage.cli", "rebuild", "Make a lake anew from a journal."),
+    "recover": ("storage.recovery_cli", "recover", "Put in order what a recorder left that did not end in order."),
     "incident": (
         "storage.incidents.cli",
         "incident",

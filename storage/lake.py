@@ -98,10 +98,6 @@ class Lake:
         asked = {name: log.last_version(app_id) for name, log in self._logs.items() if log is not None}
         return {name: version for name, version in asked.items() if version is not None}
 
-    def logs(self) -> list[TableLog]:
-        """Return the logs of the tables that are there."""
-        return [log for log in self._logs.values() if log is not None]
-
     def write_batch(
         self, columns: Columns, *, label: str, version: int, app_id: str, at_ns: int, metadata: Mapping[str, str]
     ) -> BatchReport:

@@ -90,6 +90,7 @@ class Recovery:
         self.report = RecoveryReport()
         self.notes: deque[tuple[str, str]] = deque(maxlen=NOTES_LIMIT)
         self._software, self._policy, self._own_run, self._say = software, policy, own_run, say
+        self._at_ns = at_ns
         self._quarantine = Quarantine(root, software=software, at=compact_utc(at_ns))
         self._segments: frozenset[str] = frozenset()
         self._whole = WholeRuns(root)
@@ -128,9 +129,9 @@ class Recovery:
             yield
         if not self.report.failed:
             self._whole.keep_only({run.name for run in runs} | {self._own_run})
-            remove_leftovers(lake.path, self._tell)
-            for log in lake.logs():
-                set_orphans_aside(log, self._quarantine, self._tell)
+            remove_leftovers(lake.path, self._at_ns, self._tell)
+            for table in TABLES:
+                set_orphans_aside(lake, table, self._at_ns, self._quarantine, self._tell)
                 yield
 
     def own_run_is_whole(self, lake: Lake) -> None:

@@ -11,19 +11,20 @@ Entries up to a checkpoint that holds are not read: the checkpoint stands for th
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pyarrow.parquet as pq
 from pyarrow import ArrowException
 
-from storage.commits import LOG_DIRECTORY, TableLog
+from storage.commits import LOG_DIRECTORY
 from storage.errors import LakeDamaged
 from storage.files import sync_directory
+from storage.lake import Lake
 from storage.log_story import (
-    CHECKPOINT_NAME,
-    ENTRY_NAME,
     LAST_CHECKPOINT,
     Entry,
     EntryDamaged,
@@ -34,6 +35,9 @@ from storage.log_story import (
 )
 from storage.quarantine import Quarantine
 from storage.recovery_journal import Tell
+
+GRACE_NS: Final = 86_400 * 10**9  # What another process writes is named long before that.
+_OF_A_BATCH: Final = re.compile(r"\.?\d{8}T\d{6}Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,21 +165,9 @@ def pointer_fault(path: Path, bad: set[Path]) -> str | None:
     return None
 
 
-def leftovers(lake: Path) -> Iterator[Path]:
-    """Yield temporaries of ours that were never renamed, so that no reader ever saw them."""
-    yield from lake.glob("*/date=*/.*.tmp")
-    for path in lake.glob(f"*/{LOG_DIRECTORY}/*"):
-        if not (ENTRY_NAME.fullmatch(path.name) or CHECKPOINT_NAME.fullmatch(path.name)) and _is_temporary(path.name):
-            yield path
-
-
-def _is_temporary(name: str) -> bool:
-    return name.endswith(".tmp") or (name.startswith("_commit_") or "#" in name)
-
-
-def remove_leftovers(lake: Path, tell: Tell) -> None:
-    """Remove temporaries. Their bytes are of a batch that was never there, and is made again from the journal."""
-    found = list(leftovers(lake))
+def remove_leftovers(lake: Path, at_ns: int, tell: Tell) -> None:
+    """Remove temporaries that were never renamed: nobody saw them, and their batch is made again from the journal."""
+    found = [path for path in _leftovers(lake) if _abandoned(path, at_ns)]
     size = sum(path.stat().st_size for path in found)
     for path in found:
         path.unlink()
@@ -185,16 +177,35 @@ def remove_leftovers(lake: Path, tell: Tell) -> None:
         tell("removed", f"{len(found)} temporaries of the lake that were never files, {size} bytes")
 
 
-def set_orphans_aside(log: TableLog, quarantine: Quarantine, tell: Tell) -> None:
+def _leftovers(lake: Path) -> Iterator[Path]:
+    yield from lake.glob("*/date=*/.*.tmp")
+    for path in lake.glob(f"*/{LOG_DIRECTORY}/*"):
+        if path.name.endswith(".tmp") or path.name.startswith("_commit_"):
+            yield path
+
+
+def _abandoned(path: Path, at_ns: int) -> bool:
+    """Return whether nobody is about to name a file: a recorder's, of which none but us is alive; or an old one.
+
+    Compaction may be at work beside us, and what it has written is in no log until it is done.
+    """
+    return _OF_A_BATCH.match(path.name) is not None or path.stat().st_mtime_ns < at_ns - GRACE_NS
+
+
+def set_orphans_aside(lake: Lake, table: str, at_ns: int, quarantine: Quarantine, tell: Tell) -> None:
     """Set aside the files of a table that no entry of its log ever named. Call when no batch is under way.
 
     Errors: OSError, DeltaError.
     """
-    files = {path.relative_to(log.path).as_posix(): path for path in log.path.glob("date=*/*") if path.is_file()}
-    strangers = files.keys() - {add["path"] for add in log.adds()}
+    path = lake.path / table
+    listed = {file.path for file in lake.files(table)}
+    strangers = [file for file in sorted(path.glob("date=*/*")) if file not in listed and file.is_file()]
+    strangers = [file for file in strangers if not file.name.endswith(".tmp") and _abandoned(file, at_ns)]
     if not strangers:
         return
-    named = read_story(log.path).named  # What compaction took out and vacuum has not removed yet is no orphan.
-    for name in sorted(strangers - named):
-        quarantine.move(files[name], "no entry of the table's log names it", bytes=files[name].stat().st_size)
-        tell("orphan", f"{log.name}/{name}: no log entry names it; moved to quarantine")
+    named = read_story(path).named  # What compaction took out and vacuum has not removed yet is no orphan.
+    for file in strangers:
+        name = file.relative_to(path).as_posix()
+        if name not in named:
+            quarantine.move(file, "no entry of the table's log names it", bytes=file.stat().st_size)
+            tell("orphan", f"{table}/{name}: no log entry names it; moved to quarantine")

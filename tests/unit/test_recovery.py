@@ -1,12 +1,13 @@
 """What is found wrong at a start, and that it is put in order, told, and put in order once."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from crashed import SOFTWARE, files_of, make_tapes, recover, tree
+from crashed import AT_NS, SOFTWARE, files_of, make_tapes, recover, tree
 
 from capture.sinks import Connection
 from storage.errors import JournalDamaged, JournalTooNew, LakeDamaged
@@ -264,6 +265,7 @@ def test_files_that_no_log_names_are_set_aside(whole: Path, tmp_path: Path) -> N
     """A stranger goes to quarantine with its bytes; a temporary that was never a file goes, and is counted."""
     (day,) = (whole / "lake" / "messages").glob("date=*")
     (day / "stranger.parquet").write_bytes(b"PAR1 what is this")
+    os.utime(day / "stranger.parquet", (0, 0))
     (day / ".20261122T115500Z.tmp").write_bytes(b"half a batch")
 
     report = recover(whole)
@@ -273,6 +275,16 @@ def test_files_that_no_log_names_are_set_aside(whole: Path, tmp_path: Path) -> N
     assert kept.read_bytes() == b"PAR1 what is this"
     assert not list(day.glob(".*"))
     assert_recovered(whole, tmp_path / "again")
+
+
+def test_what_another_process_may_be_about_to_name_is_left_alone(whole: Path) -> None:
+    """A file of today that no batch has made may be compaction's, which runs beside a recorder."""
+    (day,) = (whole / "lake" / "messages").glob("date=*")
+    (day / "hour-11.parquet").write_bytes(b"PAR1 not committed yet")
+    os.utime(day / "hour-11.parquet", ns=(AT_NS, AT_NS))
+
+    assert recover(whole).nothing_done
+    assert (day / "hour-11.parquet").exists()
 
 
 @pytest.mark.parametrize("data", [b"", section_block("x", b"{}")[:40]], ids=["empty", "half a header"])
