@@ -30,14 +30,14 @@ def dated_tables(table: Table, names: Mapping[str, Names]) -> Iterator[tuple[str
     if not len(table):
         return
     columns = [_column(table, layout, names) for layout in table.layout]
-    rows = _sorted(_only_used_values(pa.table(columns, [layout.name for layout in table.layout])))
+    rows = _sorted(only_used_values(pa.table(columns, [layout.name for layout in table.layout])))
     days = pc.divide(rows["receive_ns"], DAY_NS)
     several = sorted(pc.unique(days).to_pylist())
     if len(several) == 1:  # As nearly every batch is.
         yield _date(several[0]), rows
         return
     for day in several:
-        yield _date(day), _only_used_values(rows.filter(pc.equal(days, day)))
+        yield _date(day), only_used_values(rows.filter(pc.equal(days, day)))
 
 
 def _date(day: int) -> str:
@@ -105,7 +105,7 @@ def _sorted(rows: pa.Table) -> pa.Table:
     return pc.take(rows, pc.sort_indices(keys, sort_keys=by), boundscheck=False)
 
 
-def _only_used_values(rows: pa.Table) -> pa.Table:
+def only_used_values(rows: pa.Table) -> pa.Table:
     """Return rows whose dictionaries hold just the values in use, sorted.
 
     A file's dictionary pages are then a function of its rows, whatever else the batch held.

@@ -10,10 +10,12 @@ and always, rows or none, so what `last_version` tells is whole in every table.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import pyarrow as pa
 
 from capture.columns import Columns
 from storage.batches import dated_tables
@@ -21,6 +23,8 @@ from storage.commits import TableLog
 from storage.errors import CannotCreate, LakeDamaged, LakeMissing
 from storage.files import write_file
 from storage.schemas import TABLE_LAST, TABLES
+
+Keep = Callable[[str, str, pa.Table], pa.Table]  # Of a table and date, the rows to be written.
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +103,20 @@ class Lake:
         return {name: version for name, version in asked.items() if version is not None}
 
     def write_batch(
-        self, columns: Columns, *, label: str, version: int, app_id: str, at_ns: int, metadata: Mapping[str, str]
+        self,
+        columns: Columns,
+        *,
+        label: str,
+        version: int,
+        app_id: str,
+        at_ns: int,
+        metadata: Mapping[str, str],
+        keep: Keep | None = None,
     ) -> BatchReport:
         """Write one batch and commit it table by table; return once all of it is durable.
 
         Shapes: label begins the files' names, letters, digits and `-_.`; metadata is kept in each commit of the log.
+        keep: which of the rows are written, for a lake of a selection; all of them without it.
         Units: at_ns is taken for the files' modification time.
         Errors: OSError, DeltaError: open the lake anew and write the same batch again; nothing is then there twice.
         """
@@ -118,8 +131,9 @@ class Lake:
                 skipped.append(name)
                 continue
             written = [
-                write_file(log.path, name, of_date, date=date, label=label)
+                write_file(log.path, name, kept, date=date, label=label)
                 for date, of_date in dated_tables(table, columns.names)
+                if (kept := of_date if keep is None else keep(name, date, of_date)).num_rows
             ]
             if written or name == TABLE_LAST:
                 log.commit(written, app_id=app_id, version=version, at_ns=at_ns, metadata=metadata)

@@ -27,8 +27,8 @@ def recover(root: Path, on_damage: str) -> None:
     """Put in order what a recorder left that did not end in order.
 
     A recorder does this by itself when it starts. By hand it is useful before a tape is copied, or where no recorder is
-    to start. Nothing is thrown away: what is cut or moved is in ROOT/quarantine, each thing with its reason. Exit code 3
-    if there was damage, or something could not be done.
+    to start. Nothing is thrown away: what is cut or moved is in ROOT/quarantine, each thing with its reason. Exit code
+    3 if there was damage, or something could not be done.
 
     \b
     Example:
