@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from storage.files import FILE_MODE, ensure_directory, sync_directory, sync_file
+from storage.stores import FILE_MODE, ensure_directory, sync_directory, sync_file
 from storage.tape_layout import QUARANTINE
 
 REASON_SUFFIX: Final = ".reason.json"

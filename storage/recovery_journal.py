@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Final
 
 from storage.errors import JournalDamaged
-from storage.files import sync_directory
 from storage.journal.blocks import Source, Torn, walk
 from storage.journal.format import Fault, Seal, Section, seal_block
 from storage.journal.reader import REMEDY_DAMAGE, SegmentStory
 from storage.quarantine import Quarantine
+from storage.stores import sync_directory
 
 ABORT: Final = "abort"
 ARCHIVE: Final = "archive"

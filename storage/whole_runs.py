@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from storage.files import FILE_MODE, sync_directory
+from storage.stores import FILE_MODE, sync_directory
 from storage.tape_layout import WHOLE_RUNS
 
 SCHEMA: Final = 1
