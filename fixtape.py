@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "trade": ("capture.trade_cli", "trade", "Place, cancel and list orders."),
     "rebuild": ("storage.rebuild_cli", "rebuild", "Make a lake anew from a journal, or make whole the one there."),
     "recover": ("storage.recovery_cli", "recover", "Put in order what a recorder left that did not end in order."),
+    "verify": ("storage.verify_cli", "verify", "Check a tape: every file, log entry, number and book."),
     "incident": (
         "storage.incidents.cli",
         "incident",

@@ -18,6 +18,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from storage.checkpoints import sums, sums_name
 from storage.errors import CannotCreate, CommitConflict, CommitContended, LakeDamaged, LakeNewer
 from storage.files import WrittenFile
 from storage.log_entries import VERSION_KEY, EntryFacts, RemovedFile, change, creation, read_entry
@@ -168,7 +169,11 @@ class TableLog:
         if number % CHECKPOINT_COMMITS:
             return
         DeltaTable(self.store.location, version=number, storage_options=self.store.options).create_checkpoint()
-        self.store.sync(f"{LOG_DIRECTORY}/{number:020}.checkpoint.parquet", LAST_CHECKPOINT)
+        made = f"{LOG_DIRECTORY}/{number:020}.checkpoint.parquet"
+        self.store.sync(made, LAST_CHECKPOINT)
+        self.store.put_new(
+            f"{LOG_DIRECTORY}/{sums_name(number)}", sums(self.store.read(made), self.store.read(LAST_CHECKPOINT))
+        )
 
     def _opened(self) -> DeltaTable:
         """Return the table as it stands now; the caller lets go of it."""

@@ -15,10 +15,10 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from storage.commits import LOG_DIRECTORY
+from storage.log_entries import Seal, check_entry
 
 ENTRY_NAME: Final = re.compile(r"(\d{20})\.json")
 CHECKPOINT_NAME: Final = re.compile(r"(\d{20})\.checkpoint\.parquet")
-LAST_CHECKPOINT: Final = "_last_checkpoint"
 
 
 class EntryDamaged(Exception):
@@ -121,6 +121,8 @@ def parse_entry(version: int, data: bytes) -> Entry:
     """Return an entry. Errors: EntryDamaged where any byte of it is not as it was written."""
     if not data.strip(b"\0"):
         raise EntryDamaged("no byte in it" if not data else f"{len(data)} bytes, all zero")
+    if check_entry(data) is Seal.DAMAGED:
+        raise EntryDamaged(f"{len(data)} bytes that do not have the hash that they end in")
     try:
         actions = [json.loads(line) for line in data.decode("utf-8").splitlines() if line]
         adds = tuple(_add(action["add"]) for action in actions if "add" in action)

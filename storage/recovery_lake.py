@@ -10,21 +10,17 @@ made from the journal, once. After a power cut that is the last entry alone, bec
 Entries up to a checkpoint that holds are not read: the checkpoint stands for them.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pyarrow.parquet as pq
-from pyarrow import ArrowException
-
+from storage.checkpoints import LAST_CHECKPOINT, checkpoint_fault, pointer_fault, sums_name
 from storage.commits import LOG_DIRECTORY
 from storage.errors import LakeDamaged
 from storage.lake import Lake
 from storage.log_story import (
-    LAST_CHECKPOINT,
     Entry,
     EntryDamaged,
     checkpoint_paths,
@@ -136,33 +132,15 @@ def _bad_checkpoints(table: Path) -> tuple[list[tuple[Path, str]], int]:
             begin = version + 1
             break
         bad.append((path, reason))
+        beside = path.with_name(sums_name(version))
+        if beside.exists():
+            bad.append((beside, f"of a checkpoint that does not hold: {reason}"))
     pointer = table / LOG_DIRECTORY / LAST_CHECKPOINT
     if pointer.exists():
         reason = pointer_fault(pointer, {path for path, _ in bad})
         if reason is not None:
             bad.append((pointer, reason))
     return bad, begin
-
-
-def checkpoint_fault(path: Path) -> str | None:
-    """Return what is wrong with a checkpoint, every page of it read; None if nothing is."""
-    try:
-        pq.read_table(path, page_checksum_verification=True)
-    except (OSError, ArrowException) as error:
-        return f"checkpoint unreadable: {(str(error).splitlines() or ['?'])[0]}"
-    return None
-
-
-def pointer_fault(path: Path, bad: set[Path]) -> str | None:
-    """Return what is wrong with the file that names the newest checkpoint; None if nothing is."""
-    try:
-        version = json.loads(path.read_bytes())["version"]
-        checkpoint = path.parent / f"{version:020}.checkpoint.parquet"
-    except (ValueError, KeyError, TypeError) as error:
-        return f"no pointer to a checkpoint: {error}"
-    if not checkpoint.exists() or checkpoint in bad:
-        return f"it names checkpoint {version}, which is not there or damaged"
-    return None
 
 
 def remove_leftovers(lake: Path, at_ns: int, tell: Tell) -> None:

@@ -1,12 +1,13 @@
 """Files that a lake's logs name and that are missing or not as they were written, made anew from the journal.
 
-Layer: storage, above replay and logs. Reads a journal, puts files in place; changes no log.
+Layer: storage, above replay and logs. Reads a journal, puts files in place.
 Source: design section 5, content in the name: a file made again by the same version has the same name.
 Left to others: batches that no log names (`storage.rebuild`).
 
-A file is made in a scratch directory under the root and gets its place only where its name, and so its bytes, are the
-ones that the log names. What is found damaged goes to quarantine first. Stopped at any moment it goes on when called
-again: what is restored is found whole.
+A file is made in a scratch directory under the root and gets its place where its name, and so its bytes, are the ones
+that the log names. Another version may make other bytes of the same rows: then it takes the place of the one that is
+lost in one commit, as the same rows in another file. What is found damaged goes to quarantine first. Stopped at any
+moment it goes on when called again: what is restored is found whole.
 """
 
 import hashlib
@@ -17,9 +18,11 @@ from pathlib import Path
 
 from storage.batcher import Batch
 from storage.batches import dated_tables
-from storage.files import HASH_DIGITS, write_file
+from storage.commits import TableLog
+from storage.files import HASH_DIGITS, WrittenFile, write_file
 from storage.journal.runs import runs_of
 from storage.journal.segments import segment_paths
+from storage.log_entries import RemovedFile
 from storage.log_story import Add, Entry, read_story
 from storage.pipeline import app_id_of
 from storage.quarantine import Quarantine
@@ -33,10 +36,14 @@ HASH_BYTES = 4 * 2**20
 
 @dataclass(slots=True)
 class RestoreReport:
-    """What was looked at, restored, and could not be: each of these with the reason."""
+    """What was looked at, restored, and could not be: each of these with the reason.
+
+    replaced: of restored, those that are the same rows in other bytes, under another name.
+    """
 
     files: int = 0
     restored: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -143,15 +150,26 @@ class _Maker:
                 if item is None:
                     continue
                 made = write_file(self._scratch / name, name, [rows], date=date, label=batch.label)
-                if made.path != item.add.path:
-                    self._report.failed[item.place] = f"made again it is {made.path}: another version wrote it"
+                if made.path != item.add.path and made.rows != item.add.rows:
+                    self._report.failed[item.place] = f"made again it has {made.rows} rows, not {item.add.rows}"
                     continue
                 final = self._lake / name / made.path
                 ensure_directory(final.parent)
                 (self._scratch / name / made.path).rename(final)
                 sync_directory(final.parent)
+                if made.path != item.add.path:
+                    self._replace(item, made, batch.end_ns)
                 self._report.restored.append(item.place)
                 self._report.failed.pop(item.place, None)
+
+    def _replace(self, item: _Wanted, made: WrittenFile, at_ns: int) -> None:
+        """Have a table list a file instead of the one that is lost. Errors: OSError, CommitConflict."""
+        log = TableLog.open(self._lake / item.table, item.table)
+        assert log is not None, "a file is wanted because its log names it"
+        lost = RemovedFile(item.add.path, item.add.date, item.add.size)
+        as_of = log.listing().version
+        log.commit([made], removes=[lost], as_of=as_of, at_ns=at_ns, metadata={}, data_change=False)
+        self._report.replaced.append(item.place)
 
 
 def _make(replay: Replay, progress: Callable[[int], None] | None) -> None:

@@ -1,0 +1,250 @@
+"""Everything that a tape states about itself, held against what stands on disk.
+
+Layer: storage, above log, files, journal and replay. Reads only, save for a scratch directory of a rederivation.
+Source: design sections 5 to 7; faults section 1, clause 5, and section 2, I1 to I8.
+Left to others: rows against rows (`verify_rows`), the journal's blocks (`journal.verify`), putting right
+    (`storage.recovery`, `storage.rebuild`).
+
+Quick looks at names, sizes, footers, and every entry of the logs; that is seconds a day. Full reads every byte: each
+file hashes to its name and is read with its page checksums, counts what the log says of it, and its rows stand in
+order; the numbers of each session run on or a row tells the hole; each key frame is the book that the changes make.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storage.batches import DAY_NS
+from storage.checkpoints import LAST_CHECKPOINT, checkpoint_fault, pointer_fault
+from storage.commits import LOG_DIRECTORY, TableLog
+from storage.errors import LakeDamaged, LakeMissing
+from storage.log_story import (
+    Add,
+    EntryDamaged,
+    LogStory,
+    checkpoint_paths,
+    read_entries,
+)
+from storage.restore import digits_of_name, file_digits
+from storage.schemas import ENUM_NAMES, SCHEMAS, SORTED_BY, TABLES
+
+REMEDY_FILE: Final = "make it again: fixtape rebuild ROOT"
+REMEDY_LOG: Final = "set it aside and make it again: fixtape recover ROOT, then fixtape rebuild ROOT"
+REMEDY_ROWS: Final = "hold it against the journal: fixtape verify ROOT --rederive"
+
+_EPOCH: Final = date(1970, 1, 1)
+_READ_TRIES: Final = 3  # Of a log to which a recorder may commit meanwhile.
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it is stated to be."""
+
+    where: str
+    what: str
+    expected: str
+    received: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}: expected {self.expected}, received {self.received}; {self.remedy}"
+
+    def as_dict(self) -> dict[str, str]:
+        """Return its fields."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Checked:
+    """How much was looked at."""
+
+    files: int = 0
+    bytes: int = 0
+    rows: int = 0
+    entries: int = 0
+    segments: int = 0
+    sessions: int = 0
+    key_frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is verified. date: a prefix of YYYY-MM-DD, so a month or a day; full: every byte, else names and footers."""
+
+    date: str = ""
+    full: bool = True
+
+
+def verify_lake(lake: Path, scope: Scope, checked: Checked, progress: Callable[[int], None]) -> Iterator[Finding]:
+    """Yield what is wrong with the logs and the files of a lake. Errors: LakeMissing."""
+    if not any((lake / name / LOG_DIRECTORY).is_dir() for name in TABLES):
+        raise LakeMissing(lake)
+    for name in TABLES:
+        story = LogStory()
+        yield from _verify_log(lake / name, name, story, checked)
+        for add in story.live.values():
+            if add.date.startswith(scope.date):
+                yield from _verify_file(lake / name, name, add, scope, checked)
+                progress(add.size)
+
+
+def live_files(lake: Path, table: str) -> Mapping[str, Add]:
+    """Return the present files of a table by the entries that are whole."""
+    story = LogStory()
+    for _, _, entry in read_entries(lake / table):
+        if not isinstance(entry, EntryDamaged):
+            story.take(entry)
+    return story.live
+
+
+def _verify_log(path: Path, table: str, story: LogStory, checked: Checked) -> Iterator[Finding]:
+    """Yield what is wrong with a log: its entries, their numbers, its checkpoints; fill the story by what is whole."""
+    expected = 0
+    at_checkpoint: dict[int, frozenset[str]] = {}
+    checkpoints = checkpoint_paths(path)
+    for version, entry_path, entry in read_entries(path):
+        checked.entries += 1
+        where = f"{table}/{LOG_DIRECTORY}/{entry_path.name}"
+        if version != expected and not (expected == 0 and version - 1 in checkpoints):
+            yield Finding(where, "entries run on by one", f"entry {expected}", f"entry {version}", REMEDY_LOG)
+        expected = version + 1
+        if isinstance(entry, EntryDamaged):
+            yield Finding(where, "log entry", "as it was written", str(entry), REMEDY_LOG)
+            continue
+        story.take(entry)
+        if version in checkpoints:
+            at_checkpoint[version] = frozenset(story.live)
+    if expected == 0:
+        yield Finding(f"{table}/{LOG_DIRECTORY}", "log", "at least one entry", "none", REMEDY_LOG)
+        return
+    yield from _verify_checkpoints(path, table, checkpoints, at_checkpoint)
+    yield from _verify_as_read(path, table, story)
+
+
+def _verify_checkpoints(
+    path: Path, table: str, checkpoints: Mapping[int, Path], at_checkpoint: Mapping[int, frozenset[str]]
+) -> Iterator[Finding]:
+    bad: set[Path] = set()
+    for version, checkpoint in checkpoints.items():
+        where = f"{table}/{LOG_DIRECTORY}/{checkpoint.name}"
+        fault = checkpoint_fault(checkpoint)
+        if fault is not None:
+            bad.add(checkpoint)
+            yield Finding(where, "checkpoint", "as it was written", fault, REMEDY_LOG)
+            continue
+        listed = frozenset(
+            add["path"] for add in pq.read_table(checkpoint, columns=["add"])["add"].to_pylist() if add is not None
+        )
+        told = at_checkpoint.get(version)
+        if told is not None and listed != told:
+            received = f"{len(listed)} files, {len(listed ^ told)} of them others"
+            yield Finding(where, "files of a checkpoint", f"the {len(told)} of its entries", received, REMEDY_LOG)
+    pointer = path / LOG_DIRECTORY / LAST_CHECKPOINT
+    fault = pointer_fault(pointer, bad) if pointer.exists() else None
+    if fault is not None:
+        where = f"{table}/{LOG_DIRECTORY}/{LAST_CHECKPOINT}"
+        yield Finding(where, "pointer to a checkpoint", "one that holds", fault, REMEDY_LOG)
+
+
+def _verify_as_read(path: Path, table: str, story: LogStory) -> Iterator[Finding]:
+    """Yield where the library that others read by lists other files than the entries do."""
+    try:
+        log = TableLog.open(path, table)
+    except LakeDamaged as damage:
+        yield Finding(f"{table}/{LOG_DIRECTORY}", "log as deltalake reads it", "readable", damage.reason, REMEDY_LOG)
+        return
+    told: Mapping[str, Add] = story.live
+    for _ in range(_READ_TRIES):
+        listed = set() if log is None else {add["path"] for add in log.listing().adds}
+        if listed == told.keys():
+            break
+        told = live_files(path.parent, table)  # Something was committed in between.
+    else:
+        received = f"{len(listed)}, {len(listed ^ told.keys())} of them others"
+        expected = f"the {len(told)} of its entries"
+        yield Finding(f"{table}/{LOG_DIRECTORY}", "files as deltalake lists them", expected, received, REMEDY_LOG)
+
+
+def _verify_file(table_path: Path, table: str, add: Add, scope: Scope, checked: Checked) -> Iterator[Finding]:
+    where, path = f"{table}/{add.path}", table_path / add.path
+    if not path.exists():
+        yield Finding(where, "file that the log names", f"{add.size} bytes", "no file", REMEDY_FILE)
+        return
+    size = path.stat().st_size
+    checked.files += 1
+    checked.bytes += size
+    if size != add.size:
+        yield Finding(where, "size", str(add.size), str(size), REMEDY_FILE)
+        return
+    if scope.full and (digits := file_digits(path)) != digits_of_name(add.path):
+        yield Finding(where, "SHA-256", digits_of_name(add.path), digits, REMEDY_FILE)
+        return
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield from _verify_footer(where, table, add, file)
+            if scope.full:
+                rows = file.read()
+                checked.rows += rows.num_rows
+                yield from _verify_rows(where, table, add, rows)
+    except (OSError, pa.ArrowException) as error:
+        reason = (str(error).splitlines() or ["?"])[0]
+        yield Finding(where, "Parquet", "readable with page checksums", reason, REMEDY_FILE)
+
+
+def _verify_footer(where: str, table: str, add: Add, file: pq.ParquetFile) -> Iterator[Finding]:
+    metadata = file.metadata
+    if metadata.num_rows != add.rows:
+        yield Finding(where, "rows", str(add.rows), str(metadata.num_rows), REMEDY_ROWS)
+    known = {field.name: field.type for field in SCHEMAS[table]}
+    found = {field.name: field.type for field in file.schema_arrow}
+    strange = sorted(name for name, type_ in found.items() if known.get(name) != type_)
+    if strange:
+        received = ", ".join(f"{name} {found[name]}" for name in strange)
+        expected = ", ".join(f"{name} {known.get(name, 'no such column')}" for name in strange)
+        yield Finding(where, "schema", expected, received, REMEDY_ROWS)
+
+
+def _verify_rows(where: str, table: str, add: Add, rows: pa.Table) -> Iterator[Finding]:
+    """Yield where the rows of a file are not what its log entry, its place and its schema say of them."""
+    for column, nulls in add.nulls.items():
+        if column in rows.column_names and rows[column].null_count != nulls:
+            yield Finding(where, f"nulls in {column}", str(nulls), str(rows[column].null_count), REMEDY_ROWS)
+    for stated, which in ((add.lowest, "min"), (add.highest, "max")):
+        for column, value in stated.items():
+            found = pc.min_max(rows[column])[which].as_py()
+            if found != value:
+                yield Finding(where, f"{which} of {column}", str(value), str(found), REMEDY_ROWS)
+    days = pc.unique(pc.divide(rows["receive_ns"], DAY_NS)).to_pylist()
+    dates = sorted(_date(day) for day in days)
+    if dates != [add.date]:
+        yield Finding(where, "UTC dates of receive_ns", add.date, ", ".join(dates), REMEDY_ROWS)
+    if not _in_order(rows):
+        yield Finding(where, "order of rows", "by " + ", ".join(SORTED_BY), "another", REMEDY_ROWS)
+    for column in ENUM_NAMES.keys() & set(rows.column_names):
+        strange = set(pc.unique(rows[column]).to_pylist()) - {None, *ENUM_NAMES[column]}
+        if strange:
+            allowed = ", ".join(ENUM_NAMES[column])
+            yield Finding(where, f"values of {column}", allowed, json.dumps(sorted(strange)), REMEDY_ROWS)
+
+
+def _date(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+def _in_order(rows: pa.Table) -> bool:
+    """Return whether rows stand by symbol, null last, then receive_ns."""
+    symbol, receive_ns = rows["symbol"].combine_chunks(), rows["receive_ns"].combine_chunks()
+    if rows.num_rows < 2:
+        return True
+    before, after = symbol[:-1], symbol[1:]
+    same = pc.or_(pc.fill_null(pc.equal(before, after), False), pc.and_(pc.is_null(before), pc.is_null(after)))  # noqa: FBT003
+    rises = pc.fill_null(pc.less(before, after), pc.and_(pc.is_valid(before), pc.is_null(after)))
+    later = pc.less_equal(receive_ns[:-1], receive_ns[1:])
+    return bool(pc.all(pc.or_(rises, pc.and_(same, later))).as_py())

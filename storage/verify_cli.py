@@ -1,0 +1,89 @@
+"""`fixtape verify`: everything that a tape states about itself, held against what stands on disk.
+
+Layer: command line. Parses, calls, prints; imports what is heavy on use.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from capture.cli_support import EXIT_FINDINGS, escaped, reporting_errors
+
+if TYPE_CHECKING:
+    from storage.verify import Checked, Finding, Scope
+
+_DATE: Final = re.compile(r"\d{4}-\d{2}(-\d{2})?")
+
+
+@click.command()
+@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--quick/--full", default=False, help="Names, sizes, footers and logs only; or every byte.  [default: full]"
+)
+@click.option("--date", metavar="YYYY-MM-DD", help="Only this UTC date, or month if just YYYY-MM is given.")
+@click.option("--rederive", is_flag=True, help="Make the lake anew from the journal beside it, and compare.")
+@click.option("--format", "form", type=click.Choice(("table", "json")), default="table", help="How findings come out.")
+@reporting_errors
+def verify(root: Path, date: str | None, form: str, *, quick: bool, rederive: bool) -> None:
+    """Check a tape: every file, every log entry, every number and every book at its key frames.
+
+    One line a finding: what, where, expected, received, what to do; exit code 3 if there are any. --quick takes seconds
+    a day and is for every day; without it every byte is read, the journal's too, which is for every month. Nothing of
+    the tape is changed, and a recorder may be at work; --rederive needs room for a second lake under ROOT meanwhile.
+
+    \b
+    Examples:
+      fixtape verify tape --quick
+      fixtape verify tape --date 2026-11 --format json
+      fixtape verify tape --rederive
+    """
+    import msgspec
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from storage.verify import Checked, Scope
+
+    if date is not None and not _DATE.fullmatch(date):
+        raise click.UsageError(f"--date {date}: use YYYY-MM-DD, or YYYY-MM for a month")
+    scope, checked, found = Scope(date or "", full=not quick), Checked(), 0
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("verifying", total=None)
+        for finding in _findings(root, scope, checked, lambda count: bar.advance(task, count), again=rederive):
+            found += 1
+            if form == "json":
+                click.echo(msgspec.json.encode(finding.as_dict()).decode())
+            else:
+                click.echo(escaped(str(finding)))
+    click.echo(
+        f"{found} findings: {checked.files:,} files, {checked.bytes:,} bytes, {checked.rows:,} rows,"
+        f" {checked.entries:,} log entries, {checked.segments} journal segments, {checked.sessions} sessions,"
+        f" {checked.key_frames:,} key frames",
+        err=form == "json",
+    )
+    if found:
+        sys.exit(EXIT_FINDINGS)
+
+
+def _findings(
+    root: Path, scope: "Scope", checked: "Checked", progress: Callable[[int], None], *, again: bool
+) -> "Iterator[Finding]":
+    from storage.cli import software
+    from storage.rederive import rederive
+    from storage.tape_layout import JOURNAL, LAKE
+    from storage.verify import verify_lake
+    from storage.verify_journal import verify_segments
+    from storage.verify_rows import verify_books, verify_numbers
+
+    lake = root / LAKE if (root / LAKE).is_dir() else root
+    yield from verify_lake(lake, scope, checked, progress)
+    if scope.full:
+        yield from verify_numbers(lake, scope, checked)
+        yield from verify_books(lake, scope, checked)
+    if (root / JOURNAL).is_dir():
+        yield from verify_segments(root, scope, checked)
+        if again:
+            yield from rederive(root, scope, software=software(), progress=progress)
