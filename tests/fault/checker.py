@@ -117,6 +117,11 @@ def lake_files(lake):
     return listed
 
 
+def lake_rows(lake):
+    """How many rows the logs list."""
+    return sum(rows for files in lake_files(lake).values() for _, rows, _ in files)
+
+
 def check_lake(lake):
     """I4: every file that a log lists is there, has its size and count, its name's digest, and its pages' sums hold."""
     count = 0

@@ -44,6 +44,7 @@ FIELDS = (
     "committed",
     "messages",
     "received",
+    "written",
     "mismatches",
     "gaps",
     "connections",
@@ -80,6 +81,7 @@ class _Reporter:
         self.say("durable", durable)
         self.say("committed", recorder.writer.committed_rows)
         self.say("messages", counters.market_data)
+        self.say("written", recorder.journal.written_bytes)
         self.say("received", recorder.journal.received_bytes)
         self.say("mismatches", counters.mismatches)
         self.say("gaps", counters.gaps)
@@ -138,7 +140,7 @@ def _child(order):
         code = 0
     except SystemExit as end:
         code = end.code
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - it is told, and the child ends
         os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(code)
