@@ -5,7 +5,7 @@
      on=write|fsync|...   calls: open write fsync fdatasync rename link ftruncate unlink mkdir, or any
      path=TEXT            of files whose path begins so (of rename and link: the new path)
      name=TEXT            ... and contains this
-     do=WHAT              EIO ENOSPC EDQUOT EROFS EFBIG; SHORT; KILL; DELAY; COUNT
+     do=WHAT              EIO ENOSPC EDQUOT EROFS EFBIG EINTR; SHORT; KILL; DELAY; COUNT
      at=K                 at the K-th such call, from one; without it, at each
      times=N              so many times, from there on; 0 is for ever; 1 where `at` is given
      bytes=N              of KILL and SHORT, how many bytes of the write still happen; -1 is half of them
@@ -64,7 +64,7 @@ static const struct {
     const char *name;
     int what, error;
 } fault_names[] = {{"EIO", ERROR, EIO},     {"ENOSPC", ERROR, ENOSPC}, {"EDQUOT", ERROR, EDQUOT}, {"EROFS", ERROR, EROFS},
-                   {"EFBIG", ERROR, EFBIG}, {"SHORT", SHORT, 0},       {"KILL", KILL, 0},         {"DELAY", DELAY, 0},
+                   {"EFBIG", ERROR, EFBIG}, {"EINTR", ERROR, EINTR}, {"SHORT", SHORT, 0},       {"KILL", KILL, 0},         {"DELAY", DELAY, 0},
                    {"COUNT", COUNT, 0}};
 
 static void stop_with(const char *text) {
