@@ -23,7 +23,7 @@ from deltalake import DeltaTable
 from truth import Expected, expected
 
 from capture.wire.values import compact_utc
-from storage.journal.reader import RecordKind, read_segment
+from storage.journal.reader import RecordKind, read_journal, read_segment
 from storage.journal.segments import segment_paths
 from storage.schemas import TABLES
 
@@ -67,18 +67,15 @@ class Journal:
 
 def read(root):
     """The journal under a root, every sum checked. Raises JournalDamaged where a block is not as it was written."""
-    sessions, torn, records = [], [], 0
-    for path in segment_paths(root):
-        segment = read_segment(path)
-        for record in segment:
-            records += 1
-            if record.kind is RecordKind.OPENED:
-                sessions.append(Session(record.run, record.connection.local_port, compact_utc(record.at_ns)))
-            elif record.kind is RecordKind.RECEIVED:
-                sessions[-1].received += record.data
-        if segment.torn_tail is not None:
-            torn.append(segment.torn_tail.size)
-    return Journal(sessions, torn, records)
+    sessions, records = [], 0
+    journal = read_journal(root)
+    for record in journal:
+        records += 1
+        if record.kind is RecordKind.OPENED:
+            sessions.append(Session(record.run, record.connection.local_port, compact_utc(record.at_ns)))
+        elif record.kind is RecordKind.RECEIVED:
+            sessions[-1].received += record.data
+    return Journal(sessions, [tail.size for tail in journal.torn_tails], records)
 
 
 def whole_bytes(paths):

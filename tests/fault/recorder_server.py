@@ -3,9 +3,10 @@
     LD_PRELOAD=shim.so python recorder_server.py
 
 One JSON object a line on standard input: `settings` of a recorder, `told`, the file of what it reports durable,
-`rules` and `counts` of the shim, `seconds`, `limits` by resource, and `log`, a file for its standard error. It is
-answered by {"pid": N}. {"wait": N} is answered by {"status": N} once that one has ended, as waitpid has it. A child
-dies with this process, and this process ends with its standard input.
+`rules` and `counts` of the shim, `seconds`, `limits` by resource, `clock`, steps of the wall clock as pairs of seconds
+after the start and by how much, and `log`, a file for its standard error. Or, in place of `settings`, `job`: a function
+of `jobs` and its arguments. It is answered by {"pid": N}. {"wait": N} is answered by {"status": N} once that one has
+ended, as waitpid has it. A child dies with this process, and this process ends with its standard input.
 
 A recorder reports by a mapped file, which outlives it however it ends: see FIELDS.
 """
@@ -24,12 +25,15 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+import jobs
 import msgspec
 import pyarrow.parquet  # noqa: F401 - loaded before the fork, as all that a recorder loads
 
+from capture import clock
 from capture.backoff import Backoff
 from capture.cli_support import reporting_errors
 from capture.client import run
+from capture.clock import Now
 from capture.config import Settings
 from storage.recorder import Recorder
 
@@ -101,9 +105,31 @@ async def _watch_loop(reporter):
         reporter.say("lag_us", max(late_us, reporter.told("lag_us")))
 
 
+def _stepping(steps):
+    """A clock whose wall time is off by the steps that have come; its monotonic time is not."""
+    begin_s = time.monotonic()
+
+    def read():
+        now = clock.read()
+        off_s = sum(by for after, by in steps if time.monotonic() - begin_s >= after)
+        return Now(now.wall_ns + int(off_s * 1e9), now.mono_ns)
+
+    return read
+
+
+def _work(order):
+    if "job" in order:
+        name, *arguments = order["job"]
+        getattr(jobs, name)(*arguments)
+    else:
+        _record(order)
+
+
 def _record(order):
     settings = msgspec.convert(order["settings"], Settings)
-    with Recorder(settings, SOFTWARE, backoff=Backoff(lambda _low, _high: 0.1)) as recorder:
+    read_clock = _stepping(order["clock"]) if order.get("clock") else clock.read
+    quick = Backoff(lambda _low, _high: 0.1)
+    with Recorder(settings, SOFTWARE, backoff=quick, read_clock=read_clock) as recorder:
         reporter = _Reporter(recorder, Path(order["told"]))
         summaries = []
 
@@ -136,7 +162,7 @@ def _child(order):
         ctypes.CDLL(None).fixtape_fault_arm(order["rules"].encode())
     code = 70
     try:
-        reporting_errors(_record)(order)
+        reporting_errors(_work)(order)
         code = 0
     except SystemExit as end:
         code = end.code

@@ -98,6 +98,11 @@ class Run:
             self._server.reap(self)
         return os.waitstatus_to_exitcode(self.status)
 
+    def wait_for_data(self, seconds=20.0):
+        """Wait until market data is durable; fails where it ends before."""
+        wait_until(lambda: self.told()["first_ns"] or self.ended(), seconds, "market data is durable")
+        assert self.told()["first_ns"], self.text()
+
     def kill(self):
         """End it at once."""
         if self.status is None:
@@ -124,14 +129,14 @@ class RecorderServer:
             env={**environment(), "LD_PRELOAD": str(shim.built())},
         )
 
-    def start(self, settings, *, rules="", seconds=None, limits=None):
-        """Begin to record; return the run."""
+    def start(self, order, *, rules=""):
+        """Begin to record, or a job; return the run."""
         self._runs += 1
         told, log = self._folder / f"{self._runs}.told", self._folder / f"{self._runs}.log"
         told.write_bytes(bytes(TOLD_BYTES))
         counts = shim.Counts(self._folder / f"{self._runs}.counts")
-        order = {"settings": settings, "told": str(told), "log": str(log), "rules": rules, "counts": str(counts.path)}
-        answer = self._ask({**order, "seconds": seconds, "limits": limits or {}})
+        files = {"told": str(told), "log": str(log), "counts": str(counts.path)}
+        answer = self._ask({**order, **files, "rules": rules})
         run = Run(self, answer["pid"], told, log, counts)
         self.alive.append(run)
         return run
@@ -176,8 +181,14 @@ class Rig:
             "storage": {"root": str(root), "batch_s": 1, "fsync_ms": 20, **storage},
         }
 
-    def start(self, root, *, rules="", seconds=None, limits=None, **storage):
-        return self.recorders.start(self.settings(root, **storage), rules=rules, seconds=seconds, limits=limits)
+    def start(self, root, *, rules="", seconds=None, limits=None, steps=(), **storage):
+        """Begin to record into a root."""
+        order = {"settings": self.settings(root, **storage), "seconds": seconds, "limits": limits or {}}
+        return self.recorders.start({**order, "clock": list(steps)}, rules=rules)
+
+    def job(self, name, *arguments, rules=""):
+        """Begin a job; see `jobs`."""
+        return self.recorders.start({"job": [name, *map(str, arguments)]}, rules=rules)
 
     def close(self):
         self.recorders.close()

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import checker
 import pytest
 import shim
+from aftermath import Aftermath
 from campaign import chance, report, scaled
-from recovery import rebuilt, recover
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
@@ -34,15 +34,10 @@ class Tally:
     aimed: int = 0
     inside: int = 0
     torn: int = 0
-    acknowledged_lost: int = 0
-    acknowledged: int = 0
     committed: int = 0
     committed_lost: int = 0
     first_s: list = field(default_factory=list)
-    messages: int = 0
-    rows: int = 0
-    lost: int = 0
-    twice: int = 0
+    after: Aftermath = field(default_factory=Aftermath)
 
 
 def _rules(draw, root):
@@ -79,40 +74,24 @@ def _cycle(rig, root, draw, tally):
     run.kill()
     assert run.wait(END_S) == -signal.SIGKILL, run.text()
     told = run.told()
-    size, torn = checker.whole_bytes(sorted(checker.paths_under(root) - before))
+    torn = tally.after.acknowledge(checker.paths_under(root) - before, told)
     tally.kills += 1
     hit = bool(run.counts.made())
     tally.aimed += hit
     tally.random += not hit
     tally.inside += hit and inside
     tally.torn += len(torn)
-    tally.acknowledged += told["durable"]
     tally.committed += told["committed"]
-    tally.acknowledged_lost += max(0, told["durable"] - size)
     if told["first_ns"]:
         tally.first_s.append((told["first_ns"] - run.began_ns) / 1e9)
     assert told["mismatches"] == 0
 
 
 def _check(rig, root, folder, tally):
-    """Recover twice, and hold everything against what the venue sent."""
+    """See that what was committed is there, and hold everything against what the venue sent."""
     tally.committed_lost += max(0, tally.committed - checker.lake_rows(root / "lake"))
     tally.committed = 0
-    recover(root)
-    first = checker.digest(root)
-    recover(root)
-    assert checker.digest(root) == first, "recovery a second time changed something"
-    checker.check_nothing_left(root)
-    journal = checker.read(root)
-    journal.check(rig.truth)
-    checker.check_lake(root / "lake")
-    wanted = journal.expected()
-    rows = checker.market_rows(root / "lake", wanted)
-    tally.messages += sum(len(it.messages) for it in wanted.values())
-    tally.rows += rows.rows
-    tally.lost += rows.lost
-    tally.twice += rows.twice + rows.unexpected
-    assert checker.file_names(root / "lake") == checker.file_names(rebuilt(root, folder / "again"))
+    tally.after.take(root, rig.truth, folder)
 
 
 def test_kills_lose_nothing_and_double_nothing(busy_rig, tmp_path):
@@ -129,11 +108,10 @@ def test_kills_lose_nothing_and_double_nothing(busy_rig, tmp_path):
 
     report(
         f"kills {tally.kills} ({tally.random} random, {tally.aimed} aimed, {tally.inside} inside a write): "
-        f"torn {tally.torn}, acknowledged {tally.acknowledged:,} bytes, lost {tally.acknowledged_lost}, "
-        f"rows {tally.rows:,} of {tally.messages:,} messages, lost {tally.lost}, duplicate {tally.twice}, "
-        f"recovery twice unchanged, first record within {max(tally.first_s):.1f} s"
+        f"torn {tally.torn}; {tally.after.text()}; recovery twice unchanged; "
+        f"first record within {max(tally.first_s):.1f} s"
     )
-    assert (tally.acknowledged_lost, tally.committed_lost) == (0, 0)
-    assert (tally.lost, tally.twice) == (0, 0)
+    assert tally.after.holds()
+    assert tally.committed_lost == 0
     assert tally.inside >= tally.kills / 5, "too few kills inside a write: the campaign is blind"
     assert max(tally.first_s) < FIRST_S_LIMIT
