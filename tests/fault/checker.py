@@ -106,8 +106,8 @@ def lake_files(lake):
     """By table, the paths of its present files and their stated rows, as deltalake lists them."""
     listed = {}
     for name in TABLES:
-        if not (lake / name / _LOG).is_dir():
-            continue
+        if not any((lake / name / _LOG).glob("*.json")):
+            continue  # Not made, or its writer was killed between making the directory and the first entry.
         adds = DeltaTable(lake / name).get_add_actions(flatten=True)
         columns = {column: adds.column(column).to_pylist() for column in ("path", "num_records", "size_bytes")}
         listed[name] = list(zip(columns["path"], columns["num_records"], columns["size_bytes"], strict=True))

@@ -172,11 +172,11 @@ class Rig:
     def truth(self):
         return self.venue.truth
 
-    def settings(self, root, **storage):
+    def settings(self, root, *, heartbeat_s=60, **storage):
         """Settings of a recorder of everything, at depth 10, in batches of a second."""
         return {
             "venue": {"host": "127.0.0.1", "port": self.venue.port, "ca_file": str(self.venue.ca)},
-            "session": {"sender_comp_id": "FAULTS"},
+            "session": {"sender_comp_id": "FAULTS", "heartbeat_s": heartbeat_s},
             "market": {"symbols": ["all"], "depth": 10},
             "storage": {"root": str(root), "batch_s": 1, "fsync_ms": 20, **storage},
         }
