@@ -45,7 +45,8 @@ class Aftermath:
         self.lost += rows.lost
         self.twice += rows.twice + rows.unexpected
         again = rebuilt(root, scratch / "again")
-        assert checker.file_names(root / "lake") == checker.file_names(again)
+        differing = checker.file_names(root / "lake") ^ checker.file_names(again)
+        assert not differing, f"live and rebuilt differ: {checker.differences(root / 'lake', again)}"
         shutil.rmtree(again)
         return journal
 

@@ -168,6 +168,20 @@ def file_names(lake):
     return {f"{name}/{path}" for name, files in lake_files(lake).items() for path, _, _ in files}
 
 
+def differences(one, other):
+    """Rows of either lake that the other does not have, some of each table; for the message of a failure."""
+    told = {}
+    for name in TABLES:
+        rows = [Counter(), Counter()]
+        for found, lake in zip(rows, (one, other), strict=True):
+            for path, _, _ in lake_files(lake).get(name, ()):
+                table = pq.ParquetFile(lake / name / path).read()
+                found.update(str(row) for row in table.to_pylist())
+        if rows[0] != rows[1]:
+            told[name] = list(rows[0] - rows[1])[:3], list(rows[1] - rows[0])[:3]
+    return told
+
+
 def digest(root):
     """I8: one digest of every path and byte under a root; of links and directories too."""
     told = hashlib.sha256()

@@ -40,9 +40,10 @@ def wait_until(done, seconds, what):
 class Venue:
     """The venue's process. port, ca: to reach it. truth: what it sent."""
 
-    def __init__(self, folder, *, rate, symbols, seed):
+    def __init__(self, folder, *, rate, symbols, seed, off_s):
         folder.mkdir(parents=True)
-        command = [sys.executable, str(HERE / "venue_process.py"), str(folder), str(rate), str(symbols), str(seed)]
+        arguments = [str(it) for it in (folder, rate, symbols, seed, off_s)]
+        command = [sys.executable, str(HERE / "venue_process.py"), *arguments]
         self._log = (folder / "log").open("wb")
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=self._log, env=environment())
         ready = folder / "ready"
@@ -163,9 +164,9 @@ class RecorderServer:
 class Rig:
     """A venue, a server of recorders, and a folder to work in."""
 
-    def __init__(self, folder, *, rate=20_000, symbols=4, seed=1):
+    def __init__(self, folder, *, rate=20_000, symbols=4, seed=1, off_s=0.0):
         self.folder, self.rate, self.seed = folder, rate, seed
-        self.venue = Venue(folder / "venue", rate=rate, symbols=symbols, seed=seed)
+        self.venue = Venue(folder / "venue", rate=rate, symbols=symbols, seed=seed, off_s=off_s)
         self.recorders = RecorderServer(folder / "recorders")
 
     @property

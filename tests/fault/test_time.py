@@ -8,8 +8,8 @@ import checker
 import pyarrow.parquet as pq
 import pytest
 from aftermath import Aftermath
-from campaign import report
-from rig import wait_until
+from campaign import SEED, report
+from rig import rig, wait_until
 
 from storage.journal.reader import RecordKind, read_journal
 
@@ -49,26 +49,28 @@ def test_a_step_of_the_clock_loses_nothing(step_s, quiet_rig, tmp_path):
     after.take(root, quiet_rig.truth, tmp_path)
     rows = in_their_dates(root / "lake")
 
-    report(
-        f"clock steps by {step_s} s: connections {told['connections']}, gaps {told['gaps']}, {rows:,} rows in their dates; {after.text()}"
-    )
+    what = f"connections {told['connections']}, gaps {told['gaps']}, {rows:,} rows in their dates"
+    report(f"clock steps by {step_s} s: {what}; {after.text()}")
     assert after.holds()
     assert (told["connections"], told["gaps"], told["mismatches"]) == (1, 0, 0)
 
 
-def test_midnight_ends_the_batch_that_is_open(quiet_rig, tmp_path):
+def test_midnight_ends_the_batch_that_is_open(tmp_path):
     """Rows before it and after it stand under their own dates, none twice; the journal goes on in the next day's."""
     root, after = tmp_path / "tape", Aftermath()
-    to_midnight_s = DAY_S - time.time() % DAY_S
-    run = quiet_rig.start(root, seconds=4, steps=[(1, to_midnight_s - 2.5)], batch_s=60)  # After the logon.
-    assert run.wait(4 + END_S) == 0, run.text()
-    after.acknowledge(checker.paths_under(root), run.told())
-    after.take(root, quiet_rig.truth, tmp_path)
+    off_s = DAY_S - time.time() % DAY_S - 6
+    with rig(tmp_path / "rig", rate=400, seed=SEED, off_s=off_s) as venue_at_night:
+        to_midnight_s = DAY_S - (time.time() + off_s) % DAY_S
+        run = venue_at_night.start(root, seconds=to_midnight_s + 1.5, steps=[(0, off_s)], batch_s=60)
+        assert run.wait(to_midnight_s + END_S) == 0, run.text()
+        after.acknowledge(checker.paths_under(root), run.told())
+        after.take(root, venue_at_night.truth, tmp_path)
     rows, dates = in_their_dates(root / "lake"), rows_by_date(root / "lake", "messages")
 
     report(f"midnight with an open batch: {rows:,} rows under {len(dates)} dates; {after.text()}")
     assert len(dates) == 2
     assert len({path.parent.name for path in checker.paths_under(root)}) == 2
+    assert (run.told()["connections"], run.told()["gaps"]) == (1, 0)
     assert after.holds()
 
 

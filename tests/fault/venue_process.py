@@ -1,16 +1,18 @@
 """The simulated venue in a process that no campaign kills; it keeps what it sent, which is the truth of every check.
 
-    python venue_process.py FOLDER RATE SYMBOLS SEED
+    python venue_process.py FOLDER RATE SYMBOLS SEED OFF_S
 
 One file a connection in FOLDER/sent, named for its number and the client's port: every byte in the order in which it
 was handed to the socket, written before it is. FOLDER/ready holds the port once the venue listens; it ends with its
-standard input.
+standard input. OFF_S: what its wall clock is off by.
 """
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
+from capture import clock
 from capture.client import run
 from capture.venue import certificates
 from capture.venue.market import SyntheticMarket
@@ -69,7 +71,9 @@ async def _serve(folder, market):
 
 
 def main():
-    folder, rate, symbols, seed = sys.argv[1:]
+    folder, rate, symbols, seed, off_s = sys.argv[1:]
+    read, off_ns = clock.read, int(float(off_s) * 1e9)
+    clock.read = lambda: read()._replace(wall_ns=time.time_ns() + off_ns)
     market = SyntheticMarket(int(symbols), rate=float(rate), seed=int(seed), levels=40)
     run(_serve(Path(folder), market))
 
