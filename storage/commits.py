@@ -1,86 +1,81 @@
 """Commits to the Delta log of one table: which files belong to it, exactly once, and durable.
 
 Layer: storage. Knows the Delta log and files already written; nothing of rows.
-Source: design section 5. deltalake writes the log and does not sync it; the order of the two is ours.
-Left to others: several tables as one batch (`storage.lake`), a log entry torn by a power cut (`storage.recovery`).
+Source: design section 5; the Delta transaction log protocol: entry N+1 is whoever's puts it first, and whoever comes
+    second reads it and looks whether its own change still holds.
+Left to others: several tables as one batch (`storage.lake`), what an entry says (`storage.log_entries`), a log torn by
+    a power cut (`storage.recovery`).
 
-A DeltaTable that is kept and updated grows with each commit, without end; so a table is opened for what is to be done
-and let go after it: docs/decisions/0008-a-table-is-not-kept.md.
-
-No time is read here: a file's modification time is the caller's. Only `timestamp` in commitInfo is deltalake's own.
+deltalake reads the log, and writes checkpoints of it. Entries are ours, which takes no table: see
+docs/decisions/0018-log-entries-are-ours.md. No time is read here.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
-from deltalake import Schema as DeltaSchema
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction
 
-from storage.errors import CannotCreate, LakeDamaged, LakeNewer
-from storage.files import WrittenFile, ensure_directory, sync_directory, sync_file
-from storage.schemas import PARTITION_COLUMN, SCHEMA_VERSION, delta_schema
+from storage.errors import CannotCreate, CommitConflict, CommitContended, LakeDamaged, LakeNewer
+from storage.files import WrittenFile
+from storage.log_entries import VERSION_KEY, EntryFacts, RemovedFile, change, creation, read_entry
+from storage.schemas import SCHEMA_VERSION
+from storage.stores import Store, store_at
 
-VERSION_KEY: Final = "fixtape.schemaVersion"
 CHECKPOINT_COMMITS: Final = 100  # Entries of the log that a reader parses one by one, at most.
+COMMIT_TRIES_LIMIT: Final = 1000  # Entries of others that one commit lets pass before it.
 LOG_DIRECTORY: Final = "_delta_log"
+LAST_CHECKPOINT: Final = f"{LOG_DIRECTORY}/_last_checkpoint"
 
-_MS_NS: Final = 1_000_000
-_LAST_CHECKPOINT: Final = "_last_checkpoint"
-# Checkpoints are ours to sync, so ours to make. Log entries stay: they tell what was known at any past moment.
-_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+
+class Listing(NamedTuple):
+    """The present files of a table, and the version of its log that lists them; add actions as deltalake names them."""
+
+    version: int
+    adds: list[dict[str, Any]]
 
 
 class TableLog:
-    """The Delta log of one table of the lake. Commit with `commit`; read with `adds`.
+    """The Delta log of one table of the lake. Commit with `commit`; read with `listing`.
 
-    One writer at a time holds it; readers may come and go. Its object is not to be shared between threads.
+    Any number of processes may commit to it at a time, each through an object of its own; an object is not to be
+    shared between threads. It keeps two numbers: the last entry that it knows of, and the last batch of its writer.
     """
 
-    def __init__(self, path: Path, name: str, table: DeltaTable) -> None:
-        self.path, self.name = path, name
-        self._table: DeltaTable | None = table  # Until it is first asked for something.
-        self._last: dict[str, int | None] = {}  # By writer, for `holds`; absent where the log must be asked.
+    def __init__(self, store: Store, name: str, version: int, table: DeltaTable | None = None) -> None:
+        self.store, self.name = store, name
+        self.path = Path(store.location)
+        self._version = version
+        self._table = table  # Until it is first asked for something: a table that is kept grows with each commit.
+        self._last: dict[str, int | None] = {}  # By writer, of those that were asked for.
 
     @classmethod
-    def create(cls, path: Path, name: str) -> "TableLog":
-        """Make the table, empty, and return its log once it is durable.
+    def create(cls, where: Path | Store, name: str) -> "TableLog":
+        """Make the table, empty, and return its log once it is durable; where another was quicker, that one's.
 
         Errors: CannotCreate where the file system refuses.
         """
-        log_path = path / LOG_DIRECTORY
+        store = store_at(where)
         try:
-            ensure_directory(log_path)
-            table = DeltaTable.create(
-                path,
-                DeltaSchema.from_arrow(delta_schema(name)),
-                mode="error",
-                partition_by=[PARTITION_COLUMN],
-                name=name,
-                configuration={VERSION_KEY: str(SCHEMA_VERSION)},
-                raise_if_key_not_exists=False,  # deltalake takes a key of another's only so.
-                post_commithook_properties=_NO_HOOKS,
-            )
-            sync_file(_entry(log_path, 0))
-            sync_directory(log_path)
-        except (OSError, DeltaError) as error:
-            raise CannotCreate(path, _first_line(error)) from error
-        return cls(path, name, table)
+            store.put_new(entry_name(0), creation(name))
+        except OSError as error:
+            raise CannotCreate(Path(store.location), _first_line(error)) from error
+        return cls(store, name, 0)
 
     @classmethod
-    def open(cls, path: Path, name: str) -> "TableLog | None":
-        """Return the log of the table at a path, or None where there is none.
+    def open(cls, where: Path | Store, name: str) -> "TableLog | None":
+        """Return the log of the table at a place, or None where there is none.
 
         Errors: LakeNewer; LakeDamaged where the log cannot be read.
         """
-        if not (path / LOG_DIRECTORY).is_dir():
+        store = store_at(where)
+        path = Path(store.location)
+        if next(store.list(LOG_DIRECTORY), None) is None:
             return None
         try:
-            table = DeltaTable(path)
+            table = DeltaTable(store.location, storage_options=store.options)
             version = int(table.metadata().configuration.get(VERSION_KEY, SCHEMA_VERSION))
         except TableNotFoundError:
             return None  # Killed between making the directory and the first entry.
@@ -88,7 +83,7 @@ class TableLog:
             raise LakeDamaged(path, f"Delta log unreadable, {_first_line(error)}") from error
         if version > SCHEMA_VERSION:
             raise LakeNewer(path, expected=SCHEMA_VERSION, received=version)
-        return cls(path, name, table)
+        return cls(store, name, table.version(), table)
 
     def last_version(self, app_id: str) -> int | None:
         """Return the version that a writer committed last, or None."""
@@ -101,83 +96,92 @@ class TableLog:
         last = self._last[app_id]
         return last is not None and version <= last
 
-    def commit(
-        self, files: Sequence[WrittenFile], *, app_id: str, version: int, at_ns: int, metadata: Mapping[str, str]
-    ) -> bool:
-        """Make files part of the table in one atomic step, or mark a batch that has none here.
-
-        Shapes: files as `storage.files.write_file` returned them, under this table's path.
-        Units: at_ns is what readers see as the files' modification time, in whole milliseconds.
-        Returns: True once it is durable; False, and nothing done, where the table holds the batch already.
-        Errors: OSError, DeltaError; the entry may then be there or not, so open the table anew and ask `holds`.
-        """
-        if self.holds(app_id, version):
-            return False
-        del self._last[app_id]
+    def listing(self) -> Listing:
+        """Return the table's present files; what is removed of them is to be committed as of their version."""
         table = self._opened()
-        table.create_write_transaction(
-            [_add_action(file, at_ns) for file in files],
-            mode="append",
-            schema=table.schema(),
-            partition_by=[PARTITION_COLUMN],
-            commit_properties=CommitProperties(
-                custom_metadata=dict(metadata), app_transactions=[Transaction(app_id, version, at_ns // _MS_NS)]
-            ),
-            post_commithook_properties=_NO_HOOKS,
-        )
-        self._sync(table.version() + 1)
-        self._last[app_id] = version
-        return True
+        return Listing(table.version(), pa.table(table.get_add_actions(flatten=True)).to_pylist())
 
-    def _sync(self, first: int) -> None:
-        """Make the log durable from an entry on, and every so often a checkpoint of it."""
-        log_path = self.path / LOG_DIRECTORY
-        last = first - 1
-        while (entry := _entry(log_path, last + 1)).exists():
-            sync_file(entry)
-            last += 1
-        sync_directory(log_path)
-        if (first - 1) // CHECKPOINT_COMMITS == last // CHECKPOINT_COMMITS:
+    def commit(
+        self,
+        files: Sequence[WrittenFile],
+        *,
+        removes: Sequence[RemovedFile] = (),
+        as_of: int | None = None,
+        app_id: str | None = None,
+        version: int | None = None,
+        at_ns: int,
+        metadata: Mapping[str, str],
+        data_change: bool = True,
+    ) -> bool:
+        """Add files to the table and remove others in one atomic step, or mark a batch that has none here.
+
+        Shapes: files as `storage.files.write_file` returned them, in this table's store; removes as listed, and then
+            as_of is the version of that listing. app_id and version: the writer and its batch; without them the
+            change is nobody's batch.
+        Units: at_ns is what readers see as the files' modification time, in whole milliseconds.
+        data_change: False where the rows stay the same.
+        Returns: True once it is durable; False, and nothing done, where the table holds the batch already.
+        Errors: CommitConflict where a file to be removed is gone, or the table itself was changed; CommitContended;
+            LakeDamaged; OSError, after which the entry may be there or not: commit the same again.
+        """
+        assert bool(removes) == (as_of is not None), "what is removed is removed as of a listing"
+        transaction = None
+        if app_id is not None:
+            assert version is not None, "a writer numbers its batches"
+            if self.holds(app_id, version):
+                return False
+            transaction = (app_id, version)
+        entry = change(files, removes, transaction=transaction, at_ns=at_ns, metadata=metadata, data_change=data_change)
+        removed = {file.path for file in removes}
+        number = (self._version if as_of is None else as_of) + 1
+        for _ in range(COMMIT_TRIES_LIMIT):
+            if number > self._version and self.store.put_new(entry_name(number), entry):
+                self._took_in(number, {} if transaction is None else dict([transaction]))
+                self._checkpoint(number)
+                return True
+            facts = self._entry_of_another(number)
+            self._took_in(number, facts.transactions)
+            if transaction is not None and facts.transactions.get(transaction[0], -1) >= transaction[1]:
+                self.store.sync(entry_name(number))  # It may be our own, whose sync failed.
+                return False
+            if facts.describes or not removed.isdisjoint(facts.removed):
+                what = "the table itself was changed" if facts.describes else "a file to be removed is gone already"
+                raise CommitConflict(self.path, entry=number, what=what)
+            number += 1
+        raise CommitContended(self.path, tries=COMMIT_TRIES_LIMIT)
+
+    def _entry_of_another(self, number: int) -> EntryFacts:
+        try:
+            return read_entry(self.store.read(entry_name(number)))
+        except ValueError as error:
+            raise LakeDamaged(self.path, f"log entry {number}: {_first_line(error)}") from error
+
+    def _took_in(self, number: int, transactions: Mapping[str, int]) -> None:
+        """Know of an entry, and of the writers in it that were asked for."""
+        self._version = max(self._version, number)
+        for app_id, version in transactions.items():
+            if app_id in self._last:
+                self._last[app_id] = max(self._last[app_id] or 0, version)
+
+    def _checkpoint(self, number: int) -> None:
+        """Every so often make a checkpoint, durable; entries stay, they tell what was known at any moment."""
+        if number % CHECKPOINT_COMMITS:
             return
-        self._opened().create_checkpoint()
-        sync_file(log_path / f"{last:020}.checkpoint.parquet")
-        sync_file(log_path / _LAST_CHECKPOINT)
-        sync_directory(log_path)
-
-    def adds(self) -> list[dict[str, Any]]:
-        """Return the add actions of the table's present files, flat, as deltalake names them."""
-        return pa.table(self._opened().get_add_actions(flatten=True)).to_pylist()  # type: ignore[no-any-return]
+        DeltaTable(self.store.location, version=number, storage_options=self.store.options).create_checkpoint()
+        self.store.sync(f"{LOG_DIRECTORY}/{number:020}.checkpoint.parquet", LAST_CHECKPOINT)
 
     def _opened(self) -> DeltaTable:
         """Return the table as it stands now; the caller lets go of it."""
         table, self._table = self._table, None
         if table is None:
-            return DeltaTable(self.path)
+            return DeltaTable(self.store.location, storage_options=self.store.options)
         table.update_incremental()
         return table
 
 
-def _entry(log_path: Path, version: int) -> Path:
-    return log_path / f"{version:020}.json"
-
-
-def _add_action(file: WrittenFile, at_ns: int) -> AddAction:
-    """Return the action that adds a file, with the statistics by which readers skip it."""
-    known = {column: extent for column, extent in file.ranges.items() if extent.lowest is not None}
-    statistics = {
-        "numRecords": file.rows,
-        "minValues": {column: extent.lowest for column, extent in known.items()},
-        "maxValues": {column: extent.highest for column, extent in known.items()},
-        "nullCount": dict(file.null_counts),
-    }
-    return AddAction(
-        path=file.path,
-        size=file.size,
-        partition_values={PARTITION_COLUMN: file.date},
-        modification_time=at_ns // _MS_NS,
-        data_change=True,
-        stats=json.dumps(statistics, separators=(",", ":"), ensure_ascii=False),
-    )
+def entry_name(version: int) -> str:
+    """Return the name of an entry of the log."""
+    return f"{LOG_DIRECTORY}/{version:020}.json"
 
 
 def _first_line(error: Exception) -> str:

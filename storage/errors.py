@@ -16,7 +16,9 @@ Layer: storage, lowest. Imports nothing of it.
         ├── CannotCreate         the lake or a table cannot be made or written; 73
         ├── LakeMissing          no table where a lake should be; 74
         ├── LakeDamaged          a log entry or a file is not as it was written; 3
-        └── LakeNewer            written by a later version in a layout unknown here; 78
+        ├── LakeNewer            written by a later version in a layout unknown here; 78
+        ├── CommitConflict       another change came first and took what this one stood on; 75
+        └── CommitContended      too many changes of others came first; 75
 
 Codes as in sysexits.h: 73 cannot create, 74 input or output, 75 try again later, 78 configuration;
 3 is "done, with findings".
@@ -163,3 +165,23 @@ class LakeNewer(LakeError):
     def __init__(self, path: Path, *, expected: int, received: int) -> None:
         super().__init__(f"{path}: schema {received}, at most {expected} is known here; upgrade fixtape")
         self.path, self.expected, self.received = path, expected, received
+
+
+class CommitConflict(LakeError):
+    """Another change of the same table came first, and this one no longer holds."""
+
+    exit_code = 75
+
+    def __init__(self, path: Path, *, entry: int, what: str) -> None:
+        super().__init__(f"{path}: log entry {entry} of another process came first: {what}; run the command again")
+        self.path, self.entry, self.what = path, entry, what
+
+
+class CommitContended(LakeError):
+    """So many changes of others came first that this one was given up."""
+
+    exit_code = 75
+
+    def __init__(self, path: Path, *, tries: int) -> None:
+        super().__init__(f"{path}: {tries} log entries of other processes came first; try again when they are done")
+        self.path, self.tries = path, tries

@@ -1,27 +1,23 @@
 """Parquet files written so that a name that can be seen is a file that is whole.
 
-Layer: storage. Knows one Arrow table and one directory; nothing of batches or of the Delta log.
-Source: faults section 1, clauses 3 and 5: temporary file, fsync, rename, directory fsync; page checksums; content in
-    the name. Neither pyarrow nor deltalake calls fsync.
-Left to others: making a written file part of its table (`storage.commits`).
+Layer: storage. Knows one Arrow table and one store; nothing of batches or of the Delta log.
+Source: faults section 1, clauses 3 and 5: page checksums; content in the name.
+Left to others: what makes a file durable (`storage.stores`), and part of its table (`storage.commits`).
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.schemas import PARTITION_COLUMN, SORTED_BY, column_encodings, dictionary_columns
+from storage.stores import Staged, Store, store_at
 
-FILE_MODE: Final = 0o640
-DIRECTORY_MODE: Final = 0o750
 ROW_GROUP_ROWS: Final = 122_880  # As DuckDB cuts its own: a multiple of its vectors, small enough to skip by.
 HASH_DIGITS: Final = 16
 STATISTICS_COLUMNS: Final = ("receive_ns", "msg_seq_num", "symbol")
@@ -54,7 +50,7 @@ class WrittenFile(NamedTuple):
 class _HashingFile:
     """What pyarrow writes to: passes the bytes on and keeps their hash and count."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Staged) -> None:
         self._file = file
         self.hash = hashlib.sha256()
         self.size = 0
@@ -75,41 +71,24 @@ class _HashingFile:
         self.closed = True
 
 
-def write_file(table_path: Path, name: str, rows: pa.Table, *, date: str, label: str) -> WrittenFile:
+def write_file(table: Path | Store, name: str, rows: pa.Table, *, date: str, label: str) -> WrittenFile:
     """Write the rows of one lake table and date; return the file once it will survive a power cut.
 
-    Shapes: named `date=<date>/<label>-<sha16>.parquet` under `table_path`, so the same rows under the same label are
-        the same file, and writing them again replaces it by itself.
+    Shapes: named `date=<date>/<label>-<sha16>.parquet` in the table's directory or store, so the same rows under the
+        same label are the same file, and writing them again replaces it by itself.
     Errors: OSError from the file system; nothing is then left under a final name by this call.
     """
     assert _LABEL.fullmatch(label), f"label {label!r} does not name a file"
-    directory = table_path / f"{PARTITION_COLUMN}={date}"
-    ensure_directory(directory)
-    temporary = directory / f".{label}.tmp"  # Neither pyarrow nor DuckDB takes it for a table's file.
-    try:
-        size, sha256 = _write_synced(temporary, name, rows)
-        path = directory / f"{label}-{sha256[:HASH_DIGITS]}.parquet"
-        temporary.rename(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    sync_directory(directory)
+    directory = f"{PARTITION_COLUMN}={date}"
+    with store_at(table).stage(directory, label) as staged:
+        hashing = _HashingFile(staged)
+        write_parquet(hashing, name, rows)
+        sha256 = hashing.hash.hexdigest()
+        path = f"{directory}/{label}-{sha256[:HASH_DIGITS]}.parquet"
+        staged.publish(path)
     ranges = {column: _range(rows[column]) for column in STATISTICS_COLUMNS}
     null_counts = {column: rows[column].null_count for column in rows.column_names}
-    return WrittenFile(f"{directory.name}/{path.name}", date, size, rows.num_rows, sha256, ranges, null_counts)
-
-
-def _write_synced(path: Path, name: str, rows: pa.Table) -> tuple[int, str]:
-    """Write a Parquet file and sync it; return its size and SHA-256."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, FILE_MODE), "wb") as file:
-        os.fchmod(file.fileno(), FILE_MODE)
-        hashing = _HashingFile(file)
-        write_parquet(hashing, name, rows)
-        file.flush()
-        os.fsync(file.fileno())
-    return hashing.size, hashing.hash.hexdigest()
+    return WrittenFile(path, date, hashing.size, rows.num_rows, sha256, ranges, null_counts)
 
 
 def write_parquet(file: object, name: str, rows: pa.Table) -> None:
@@ -130,37 +109,6 @@ def write_parquet(file: object, name: str, rows: pa.Table) -> None:
         sorting_columns=[pq.SortingColumn(rows.column_names.index(column)) for column in SORTED_BY],
         store_schema=False,
     )
-
-
-def ensure_directory(path: Path) -> None:
-    """Make a directory, and its parents, where missing, so that they survive a power cut."""
-    if path.is_dir():
-        return
-    if path.parent != path:
-        ensure_directory(path.parent)
-    with suppress(FileExistsError):  # Another process was quicker; a file in its place fails at the next step.
-        path.mkdir(DIRECTORY_MODE)
-        path.chmod(DIRECTORY_MODE)
-    sync_directory(path.parent)
-
-
-def sync_file(path: Path) -> None:
-    """Sync a file that another library wrote, and give it the mode of our own."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        os.fchmod(descriptor, FILE_MODE)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_directory(path: Path) -> None:
-    """Sync a directory, so that the names in it are durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _range(column: pa.ChunkedArray) -> Range:

@@ -100,7 +100,7 @@ class Lake:
 
         Shapes: label begins the files' names, letters, digits and `-_.`; metadata is kept in each commit of the log.
         Units: at_ns is taken for the files' modification time.
-        Errors: OSError, DeltaError: open the lake anew and write the same batch again; nothing is then there twice.
+        Errors: OSError, CommitConflict, CommitContended: write the same batch again; nothing is then there twice.
         """
         rows: dict[str, int] = {}
         files: list[Path] = []
@@ -116,8 +116,11 @@ class Lake:
                 write_file(log.path, name, of_date, date=date, label=label)
                 for date, of_date in dated_tables(table, columns.names)
             ]
-            if written or name == TABLE_LAST:
-                log.commit(written, app_id=app_id, version=version, at_ns=at_ns, metadata=metadata)
+            if (written or name == TABLE_LAST) and not log.commit(
+                written, app_id=app_id, version=version, at_ns=at_ns, metadata=metadata
+            ):
+                skipped.append(name)  # Another process was quicker with the same batch.
+                continue
             rows[name] = sum(file.rows for file in written)
             size += sum(file.size for file in written)
             files.extend(log.path / file.path for file in written)
@@ -128,7 +131,7 @@ class Lake:
         log = self._logs[table]
         if log is None:
             return []
-        found = [_file_info(log.path, add) for add in log.adds()]
+        found = [_file_info(log.path, add) for add in log.listing().adds]
         return sorted(found, key=lambda file: (file.first_ns, file.path))
 
 

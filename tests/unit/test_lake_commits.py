@@ -152,20 +152,22 @@ def test_events_are_committed_last(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_commit_is_synced_before_it_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log entry and its directory are durable when the batch is said to be, and the entry has our mode."""
+    """The entry is durable before it has its name, its name when the batch is said to be, and it has our mode."""
     log = TableLog.create(tmp_path / "trades", "trades")
     synced: list[str] = []
     sync = os.fsync
 
     def recording_sync(descriptor: int) -> None:
         synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        assert entry(tmp_path / "trades", 1).exists() == (synced[-1] == "_delta_log")
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", recording_sync)
 
     log.commit([], app_id=APP, version=1, at_ns=T0, metadata={})
 
-    assert synced == [entry(tmp_path / "trades", 1).name, "_delta_log"]
+    assert synced[0].startswith(f".{entry(tmp_path / 'trades', 1).name}.")
+    assert synced[1:] == ["_delta_log"]
     assert stat.S_IMODE(entry(tmp_path / "trades", 1).stat().st_mode) == 0o640
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -125,7 +126,9 @@ def test_the_final_name_comes_after_the_sync(tmp_path: Path, monkeypatch: pytest
 
     write_file(tmp_path, "trades", trades(["A"]), date="2026-11-22", label=LABEL)
 
-    assert steps == [f"sync .{LABEL}.tmp", f"rename .{LABEL}.tmp", "sync directory"]
+    temporary = steps[1].removeprefix("rename ")
+    assert steps == [f"sync {temporary}", f"rename {temporary}", "sync directory"]
+    assert re.fullmatch(rf"\.{LABEL}\.[0-9a-f]+\.tmp", temporary)
 
 
 def test_a_failed_sync_leaves_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

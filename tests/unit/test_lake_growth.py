@@ -41,7 +41,7 @@ def test_commits_leave_memory_flat(tmp_path: Path) -> None:
         log.commit([listed(number)], app_id="soak", version=number, at_ns=T0 + number * SECOND, metadata={})
         samples.append((number, resident_kib()))
 
-    assert len(log.adds()) == COMMITS
+    assert len(log.listing().adds) == COMMITS
     if COMMITS >= SETTLED:
         second, last = quarters(samples, COMMITS)
         commit_kib = (last - second) / (COMMITS / 2)

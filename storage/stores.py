@@ -1,0 +1,220 @@
+"""Where the files of one table live: names in, durable bytes out, and one primitive on which commits stand.
+
+Layer: storage, below files and commits. Knows names and bytes; nothing of Parquet or of the Delta log.
+Source: faults section 1, clause 3: temporary file, fsync, rename or link, directory fsync.
+Left to others: an object store, which has put-if-absent of its own and needs no syncing.
+
+Names are relative to the table, with forward slashes. A temporary begins with a dot and ends in `.tmp`, which neither
+pyarrow nor DuckDB nor deltalake takes for a table's file; one that a killed process left is for `storage.vacuum`.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Final, NamedTuple, Protocol
+
+FILE_MODE: Final = 0o640
+DIRECTORY_MODE: Final = 0o750
+TEMPORARY_SUFFIX: Final = ".tmp"
+
+
+class Stored(NamedTuple):
+    """A file in a store, by its name within the table. modified_ns: the store's own time."""
+
+    name: str
+    size: int
+    modified_ns: int
+
+
+class Staged(Protocol):
+    """A file that is being written and has no name yet."""
+
+    def write(self, data: bytes) -> int:
+        """Append bytes."""
+
+    def publish(self, name: str) -> None:
+        """Give it its name, once and durably; a file of that name is replaced in one step."""
+
+
+class Store(Protocol):
+    """The files of one table. Errors of each call: OSError; FileNotFoundError where a name is read that is not there.
+
+    location, options: what deltalake opens the table by.
+    """
+
+    location: str
+    options: dict[str, str] | None
+
+    def put_new(self, name: str, data: bytes) -> bool:
+        """Put bytes under a name that is not taken, durably; return False, and change nothing, where it is.
+
+        Of any number that try at once exactly one gets True. After an error the name may be taken or not.
+        """
+
+    def stage(self, directory: str, label: str) -> AbstractContextManager[Staged]:
+        """Return a file to be written and published; what is not published is removed at the end."""
+
+    def read(self, name: str) -> bytes:
+        """Return all bytes of a file."""
+
+    def open(self, name: str) -> BinaryIO:
+        """Return a file open for reading at any place."""
+
+    def list(self, directory: str = "") -> Iterator[Stored]:
+        """Yield the files in a directory and below it, in no order; none where it is missing."""
+
+    def delete(self, name: str) -> bool:
+        """Remove a file; return False where it was gone already."""
+
+    def sync(self, *names: str) -> None:
+        """Make durable what another library, or a process that was killed, left under these names."""
+
+
+class LocalStore:
+    """A table in a directory of this machine."""
+
+    options: dict[str, str] | None = None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.location = str(path)
+
+    def put_new(self, name: str, data: bytes) -> bool:
+        """Put bytes under a name that is not taken: link(2) fails where it is, on every file system of POSIX."""
+        path = self.path / name
+        if path.exists():  # Saves writing and syncing in vain; what decides is the link.
+            return False
+        ensure_directory(path.parent)
+        with _temporary(path.parent, path.name) as (temporary, file):
+            file.write(data)
+            _sync(file)
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+        sync_directory(path.parent)
+        return True
+
+    @contextmanager
+    def stage(self, directory: str, label: str) -> Iterator[Staged]:
+        """Yield a temporary in the directory; published by a rename."""
+        parent = self.path / directory
+        ensure_directory(parent)
+        with _temporary(parent, label) as (temporary, file):
+            yield _LocalStaged(self.path, temporary, file)
+
+    def read(self, name: str) -> bytes:
+        """Return all bytes of a file."""
+        return (self.path / name).read_bytes()
+
+    def open(self, name: str) -> BinaryIO:
+        """Return a file open for reading; it stays readable when its name is removed."""
+        return (self.path / name).open("rb")
+
+    def list(self, directory: str = "") -> Iterator[Stored]:
+        """Yield the files in a directory and below it; links are not followed."""
+        waiting = [self.path / directory]
+        while waiting:
+            try:
+                found = os.scandir(waiting.pop())
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            with found:
+                for entry in found:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+                        continue
+                    with suppress(FileNotFoundError):  # Renamed or removed since it was listed.
+                        status = entry.stat(follow_symlinks=False)
+                        name = Path(entry.path).relative_to(self.path).as_posix()
+                        yield Stored(name, status.st_size, status.st_mtime_ns)
+
+    def delete(self, name: str) -> bool:
+        """Remove a file. Not synced: a name that a power cut brings back is removed the next time."""
+        try:
+            (self.path / name).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def sync(self, *names: str) -> None:
+        """Sync files, give them our mode, and sync the directories that they are in."""
+        paths = [self.path / name for name in names]
+        for path in paths:
+            sync_file(path)
+        for parent in sorted({path.parent for path in paths}):
+            sync_directory(parent)
+
+
+class _LocalStaged:
+    """A temporary of a local store."""
+
+    def __init__(self, root: Path, temporary: Path, file: BinaryIO) -> None:
+        self._root, self._temporary, self._file = root, temporary, file
+
+    def write(self, data: bytes) -> int:
+        return self._file.write(data)
+
+    def publish(self, name: str) -> None:
+        _sync(self._file)
+        path = self._root / PurePosixPath(name)
+        assert path.parent == self._temporary.parent, "a file is staged in the directory that it is for"
+        self._temporary.rename(path)
+        sync_directory(path.parent)
+
+
+def store_at(where: Path | Store) -> Store:
+    """Return the store of a table: a directory's, or the one given."""
+    return LocalStore(where) if isinstance(where, Path) else where
+
+
+@contextmanager
+def _temporary(directory: Path, label: str) -> Iterator[tuple[Path, BinaryIO]]:
+    """Yield a new file of our mode under a name of its own; at the end that name is gone."""
+    path = directory / f".{label}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"  # Two processes may write the same file.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, FILE_MODE), "wb") as file:
+        try:
+            os.fchmod(file.fileno(), FILE_MODE)
+            yield path, file
+        finally:
+            with suppress(OSError):  # Renamed, as it should be; or a disk that refuses everything, which was raised.
+                path.unlink()
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def ensure_directory(path: Path) -> None:
+    """Make a directory, and its parents, where missing, so that they survive a power cut."""
+    if path.is_dir():
+        return
+    if path.parent != path:
+        ensure_directory(path.parent)
+    with suppress(FileExistsError):  # Another process was quicker; a file in its place fails at the next step.
+        path.mkdir(DIRECTORY_MODE)
+        path.chmod(DIRECTORY_MODE)
+    sync_directory(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Sync a file that another library wrote, and give it the mode of our own."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, FILE_MODE)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Sync a directory, so that the names in it are durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
