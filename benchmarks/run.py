@@ -2,8 +2,9 @@
 
     python benchmarks/run.py [--only NAME ...] [--rounds N] [--long] [--folder DIR]
 
-One module for each question: decode, books, scaling, latency, end-to-end. Contenders take turns, and every figure is a
-median with the lowest and the highest round. No figure fails anything here: what fails a run is a wrong result.
+One module for each question: decode, books, scaling, latency, encodings, end-to-end. Contenders take turns, and every
+figure is a median with the lowest and the highest round; encodings are measured once, against each other. No figure
+fails anything here: what fails a run is a wrong result.
 
 FIXTAPE_PEERS_PYTHON and FIXTAPE_OPPONENTS_PYTHON name the environments of QuickFIX, and of order-book and cryptofeed;
 `make bench` makes both. Without one, its contenders are left out, and the tables say so.
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 import books
+import column_encodings
 import decode
 import end_to_end
 import latency
@@ -70,7 +72,9 @@ def _processor() -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="of decode, books, scaling, latency, end-to-end")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="of decode, books, scaling, latency, encodings, end-to-end"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each (default: {ROUNDS})")
     parser.add_argument("--long", action="store_true", help=f"end to end for {END_TO_END_LONG_S:.0f} s a round")
     parser.add_argument(
@@ -84,6 +88,7 @@ def main() -> None:
         "books": lambda: books.measure(rounds, ROUND_S),
         "scaling": lambda: scaling.measure(rounds),
         "latency": lambda: latency.measure(rounds, LATENCY_S, folder=folder),
+        "encodings": column_encodings.measure,
         "end-to-end": lambda: end_to_end.measure(rounds, seconds, folder=folder),
     }
     wanted = options.only or list(questions)

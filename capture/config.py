@@ -45,12 +45,17 @@ class MarketSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where it goes. batch_s must divide a day; fsync_ms is the most that a power cut can take."""
+    """Where it goes. batch_s must divide a day; fsync_ms is the most that a power cut can take.
+
+    compress: whether sealed segments of the journal are compressed, at compress_level of zstd.
+    """
 
     root: str = "tape"
     batch_s: int = 60
     fsync_ms: int = 200
     segment_mib: int = 256
+    compress: bool = True
+    compress_level: int = 9
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -118,4 +123,5 @@ def check(settings: Settings, *, where: str) -> Settings:
     need(batch_ok, "storage.batch_s", storage.batch_s, "a divisor of 86400, such as 60")
     need(1 <= storage.fsync_ms <= 60_000, "storage.fsync_ms", storage.fsync_ms, "1 to 60000")
     need(1 <= storage.segment_mib <= 65_536, "storage.segment_mib", storage.segment_mib, "1 to 65536")
+    need(1 <= storage.compress_level <= 19, "storage.compress_level", storage.compress_level, "1 to 19")
     return settings

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import click
 import duckdb
 
-from capture.cli_support import EXIT_FINDINGS, reporting_errors
+from capture.cli_support import EXIT_FINDINGS, escaped, reporting_errors
 from queries.books import BookAt
 from queries.errors import StatementFailed, TimeNotUnderstood
 from queries.render import Format, emit, json_text
@@ -46,8 +46,10 @@ UTC_TIME: Final = UtcTime()
 
 
 def root_argument(command: Command) -> Command:
-    """Take the tape's directory."""
-    return click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))(command)
+    """Take the tape's directory, and whether it is read without what is damaged."""
+    argument = click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+    text = "Answer without files that cannot be read, name them, and exit with 3."
+    return argument(click.option("--leave-out-damaged", is_flag=True, help=text)(command))
 
 
 def symbol_option(command: Command) -> Command:
@@ -83,7 +85,13 @@ def limit_option(command: Command) -> Command:
 @limit_option
 @reporting_errors
 def changes_command(
-    root: Path, symbol: str, start: int | None, end: int | None, form: Format, limit: int | None
+    root: Path,
+    leave_out_damaged: bool,
+    symbol: str,
+    start: int | None,
+    end: int | None,
+    form: Format,
+    limit: int | None,
 ) -> None:
     """Print the book changes of a symbol, by arrival.
 
@@ -93,7 +101,7 @@ def changes_command(
     Example:
       fixtape changes ./tape --symbol BTC/USD --from 2026-03-01T12:00Z --to 2026-03-01T12:05Z
     """
-    with Tape(root) as tape, _running():
+    with _opened(root, leave_out_damaged=leave_out_damaged) as tape:
         emit(tape.changes(symbol, start, end), form, limit=limit, columns=CHANGES_SHOWN)
 
 
@@ -105,7 +113,13 @@ def changes_command(
 @limit_option
 @reporting_errors
 def trades_command(
-    root: Path, symbol: str, start: int | None, end: int | None, form: Format, limit: int | None
+    root: Path,
+    leave_out_damaged: bool,
+    symbol: str,
+    start: int | None,
+    end: int | None,
+    form: Format,
+    limit: int | None,
 ) -> None:
     """Print the trades of a symbol, by arrival.
 
@@ -113,7 +127,7 @@ def trades_command(
     Example:
       fixtape trades ./tape --symbol BTC/USD --from 2026-03-01T12:00Z --format csv
     """
-    with Tape(root) as tape, _running():
+    with _opened(root, leave_out_damaged=leave_out_damaged) as tape:
         emit(tape.trades(symbol, start, end), form, limit=limit, columns=TRADES_SHOWN)
 
 
@@ -124,7 +138,7 @@ def trades_command(
 @click.option("--depth", type=click.IntRange(min=1), default=10, show_default=True, help="Price levels of each side.")
 @format_option
 @reporting_errors
-def book_command(root: Path, symbol: str, at: int | None, depth: int, form: Format) -> None:
+def book_command(root: Path, leave_out_damaged: bool, symbol: str, at: int | None, depth: int, form: Format) -> None:
     """Print the book of a symbol as it stood at a moment, and what it rests on.
 
     CSV has the levels, one a line; JSON is one object with both sides and the certificate. It exits with 3 if the
@@ -134,7 +148,7 @@ def book_command(root: Path, symbol: str, at: int | None, depth: int, form: Form
     Example:
       fixtape book ./tape --symbol BTC/USD --at 2026-03-01T12:00:00.250Z
     """
-    with Tape(root) as tape, _running():
+    with _opened(root, leave_out_damaged=leave_out_damaged) as tape:
         found = tape.book(symbol, at, depth)
         _print_book(found, form)
     if found.certificate.checksum_agrees is False:
@@ -150,7 +164,14 @@ def book_command(root: Path, symbol: str, at: int | None, depth: int, form: Form
 @limit_option
 @reporting_errors
 def silence_command(
-    root: Path, symbol: str | None, start: int | None, end: int | None, totals: bool, form: Format, limit: int | None
+    root: Path,
+    leave_out_damaged: bool,
+    symbol: str | None,
+    start: int | None,
+    end: int | None,
+    totals: bool,
+    form: Format,
+    limit: int | None,
 ) -> None:
     """Print which seconds were active, proven quiet, or unknown, in runs, for each session.
 
@@ -162,7 +183,7 @@ def silence_command(
     Example:
       fixtape silence ./tape --symbol BTC/USD --totals
     """
-    with Tape(root) as tape, _running():
+    with _opened(root, leave_out_damaged=leave_out_damaged) as tape:
         emit(tape.silence(symbol, start, end, totals=totals), form, limit=limit, columns=SILENCE_SHOWN)
 
 
@@ -172,7 +193,7 @@ def silence_command(
 @format_option
 @limit_option
 @reporting_errors
-def sql_command(root: Path, query: str, form: Format, limit: int | None) -> None:
+def sql_command(root: Path, leave_out_damaged: bool, query: str, form: Format, limit: int | None) -> None:
     """Print the answer to one SELECT over the tape.
 
     Views: book_changes, order_changes, trades, quotes, books, messages, instruments, events; in schema raw the same as
@@ -182,7 +203,7 @@ def sql_command(root: Path, query: str, form: Format, limit: int | None) -> None
     Example:
       fixtape sql ./tape "SELECT symbol, count(*) AS trades FROM trades GROUP BY symbol ORDER BY trades DESC"
     """
-    with Tape(root) as tape, _running():
+    with _opened(root, leave_out_damaged=leave_out_damaged) as tape:
         emit(tape.sql(query), form, limit=limit)
 
 
@@ -193,6 +214,18 @@ def _print_book(book: BookAt, form: Format) -> None:
         click.echo(json_text(book.as_dict()))
     else:
         emit(book.to_arrow(), form)
+
+
+@contextmanager
+def _opened(root: Path, *, leave_out_damaged: bool) -> Iterator[Tape]:
+    """Give a tape; at the end tell what was left out of the answer."""
+    with Tape(root, leave_out_damaged=leave_out_damaged) as tape:
+        with _running():
+            yield tape
+        for path, reason in tape.left_out.items():
+            click.echo(f"fixtape: left out: {escaped(str(path))}: {escaped(reason)}", err=True)
+        if tape.left_out:
+            sys.exit(EXIT_FINDINGS)
 
 
 @contextmanager

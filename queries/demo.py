@@ -133,6 +133,7 @@ async def _record(market: "Recordings", root: Path, seconds: float, console: "Co
 
 def _show(run: _Run, market: "Recordings", root: Path, console: "Console") -> None:
     from queries.tape import Tape
+    from storage.journal.segments import segment_paths
 
     counters = run.summary.counters
     due = counters.verified + counters.mismatches
@@ -149,7 +150,7 @@ def _show(run: _Run, market: "Recordings", root: Path, console: "Console") -> No
         _show_books(tape, console)
         _show_trades(tape, console)
         _show_query(tape, console)
-    journal = next(iter(sorted((root / "journal").rglob("*.pcapng"))), root)
+    journal = next(iter(segment_paths(root)), root)
     console.print(f"\njournal  {root / 'journal'}   every byte, as pcapng: opens in Wireshark")
     console.print(f"lake     {root / 'lake'}      Parquet, one Delta table a name")
     console.print("\n[bold]Try next[/]")

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from queries.errors import StatementFailed
+from queries.file_gate import FileGate
 from queries.statements import statement
 from storage.lake import FileInfo
 from storage.schemas import LEVELS, SCHEMAS, TABLES
@@ -52,8 +53,8 @@ class Engine:
     engine is let go of, not when it is closed.
     """
 
-    def __init__(self, files: Mapping[str, Sequence[FileInfo]], *, locked: bool) -> None:
-        self._files = files
+    def __init__(self, files: Mapping[str, Sequence[FileInfo]], gate: FileGate, *, locked: bool) -> None:
+        self._files, self._gate = files, gate
         self._lock = Lock()
         self._has_views = False
         self._connection = duckdb.connect(":memory:", config=_SETTINGS)
@@ -96,8 +97,9 @@ class Engine:
     ) -> duckdb.DuckDBPyRelation:
         """Return the relation of one statement of `queries/sql`, its tables read from these files alone.
 
-        Errors: StatementFailed, where a file cannot be opened.
+        Errors: FilesDamaged, StatementFailed.
         """
+        files = {table: self._gate.passed(of_table) for table, of_table in files.items()}
         tables = [f"{table} AS ({_view(table, _source(table, of_table))})" for table, of_table in files.items()]
         lists = {f"{table}_files": _paths(of_table) for table, of_table in files.items() if of_table}
         with self._lock:
@@ -136,7 +138,7 @@ class Engine:
     def _make_views(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Make the views: in `raw` the tables as stored, in `main` as people read them."""
         for table in TABLES:
-            paths = _paths(self._files[table])
+            paths = _paths(self._gate.passed(self._files[table]))
             stored = (
                 self._in_raw.from_parquet(paths, union_by_name=True, hive_partitioning=False)
                 if paths

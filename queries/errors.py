@@ -10,10 +10,11 @@ Source: style guide section 6. Every text of the user or the venue is escaped be
     ├── UnknownSymbol           1  a symbol that the lake has never seen
     ├── EmptyWindow             1  a window outside what the lake covers
     ├── NoSnapshot              1  no book can be rebuilt at that moment
+    ├── FilesDamaged            3  files that are needed cannot be read
     └── StatementFailed         1  SQL that is refused, or fails
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar, Final
@@ -85,6 +86,21 @@ class NoSnapshot(QueryError):
     def __init__(self, symbol: str, at: str, *, reason: str) -> None:
         super().__init__(f"{shown(symbol)}: no book at {at}: {shown(reason)}")
         self.symbol, self.at, self.reason = symbol, at, reason
+
+
+class FilesDamaged(QueryError):
+    """Files of the lake that a question needs and that cannot be read; by path, what is wrong with each."""
+
+    exit_code = 3
+
+    def __init__(self, troubles: Mapping[Path, str]) -> None:
+        path, reason = next(iter(troubles.items()))
+        others = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
+        super().__init__(
+            f"{shown(str(path))}: {shown(reason)}{others}; rebuild it from the journal,"
+            " or leave such files out to be answered without their rows"
+        )
+        self.troubles = dict(troubles)
 
 
 class StatementFailed(QueryError):

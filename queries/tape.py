@@ -14,6 +14,7 @@ import duckdb
 from queries.books import BookAt, book_at
 from queries.engine import Engine
 from queries.errors import EmptyWindow, NotALake, StatementFailed, UnknownSymbol
+from queries.file_gate import FileGate
 from queries.silence import silence
 from queries.statements import require_select
 from queries.times import NS_MAX, Time, Window, as_ns, iso, window
@@ -28,17 +29,20 @@ class Tape:
     """The lake of a tape, as it stood when it was opened or last refreshed.
 
     path: a tape's root or its lake. locked: SQL sees nothing but the lake; a notebook of one's own may open it
-    unlocked, to join other files or to write a relation to one.
+    unlocked, to join other files or to write a relation to one. leave_out_damaged: a question is answered without
+    files that cannot be read, which `left_out` then names, instead of by FilesDamaged; only files that a question needs
+    are looked at.
     Views: `book_changes`, `order_changes`, `trades`, `quotes`, `books`, `messages`, `instruments`, `events`, with
     prices and sizes as numbers and times in UTC beside the integers they come from; in schema `raw` the same names as
     stored.
     Any number of threads may ask. Errors: NotALake; LakeNewer and LakeDamaged of storage.
     """
 
-    def __init__(self, path: Path | str, *, locked: bool = True) -> None:
+    def __init__(self, path: Path | str, *, locked: bool = True, leave_out_damaged: bool = False) -> None:
         self.path = Path(path)
         self._locked = locked
         self._known: set[str] = set()
+        self._gate = FileGate(leaves_out=leave_out_damaged)
         inner = self.path / LAKE_DIRECTORY
         try:
             self._lake = Lake.open(inner if inner.is_dir() else self.path)
@@ -48,7 +52,7 @@ class Tape:
 
     def _load(self) -> Engine:
         # `events` marks a batch, so its files are listed first: whatever they tell of is then in the other lists too.
-        return Engine({table: self._lake.files(table) for table in reversed(TABLES)}, locked=self._locked)
+        return Engine({table: self._lake.files(table) for table in reversed(TABLES)}, self._gate, locked=self._locked)
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +65,11 @@ class Tape:
     def close(self) -> None:
         """Close the database; an answer that is still wanted is to be fetched before."""
         self._engine.close()
+
+    @property
+    def left_out(self) -> dict[Path, str]:
+        """Files whose rows an answer was given without, and what is wrong with each."""
+        return self._gate.left_out
 
     def refresh(self) -> None:
         """Take in what was committed since; an answer already given keeps to what it was asked of."""

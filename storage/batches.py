@@ -2,7 +2,8 @@
 
 Layer: storage. Knows columns and Arrow; no file and no clock.
 Source: design sections 3 and 5: the same rows give the same files, so everything here is a function of the rows.
-Left to others: encodings (`storage.schemas`), bytes (`storage.files`), the order of commits (`storage.lake`).
+Left to others: order and dictionaries (`storage.row_order`), encodings (`storage.schemas`), bytes (`storage.files`),
+the order of commits (`storage.lake`).
 """
 
 from array import array
@@ -14,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from capture.columns import NAME_KINDS, NULL, Layout, Levels, Names, Table, Texts
-from storage.schemas import ENCODINGS, ENUM_NAMES, LEVELS, SORTED_BY, integer_type
+from storage.row_order import only_used_values, sorted_rows
+from storage.schemas import ENCODINGS, ENUM_NAMES, LEVELS, integer_type
 
 DAY_NS: Final = 86_400_000_000_000
 _EPOCH: Final = date(1970, 1, 1)
@@ -30,14 +32,14 @@ def dated_tables(table: Table, names: Mapping[str, Names]) -> Iterator[tuple[str
     if not len(table):
         return
     columns = [_column(table, layout, names) for layout in table.layout]
-    rows = _sorted(_only_used_values(pa.table(columns, [layout.name for layout in table.layout])))
+    rows = sorted_rows(only_used_values(pa.table(columns, [layout.name for layout in table.layout])))
     days = pc.divide(rows["receive_ns"], DAY_NS)
     several = sorted(pc.unique(days).to_pylist())
     if len(several) == 1:  # As nearly every batch is.
         yield _date(several[0]), rows
         return
     for day in several:
-        yield _date(day), _only_used_values(rows.filter(pc.equal(days, day)))
+        yield _date(day), only_used_values(rows.filter(pc.equal(days, day)))
 
 
 def _date(day: int) -> str:
@@ -93,34 +95,3 @@ def _named(codes: pa.Array, values: Sequence[str]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(
         pc.if_else(pc.greater_equal(indices, 0), indices, pa.scalar(None, pa.int32())), pa.array(values, pa.string())
     )
-
-
-def _sorted(rows: pa.Table) -> pa.Table:
-    """Return rows whose dictionaries are sorted by symbol, then receive_ns, stable."""
-    symbol, receive_ns = (rows[name].combine_chunks() for name in SORTED_BY)
-    keys = pa.table({"symbol": symbol.indices, "receive_ns": receive_ns})  # Codes are in the order of their names.
-    by = [("symbol", "ascending", "at_end")]
-    if not pc.all(pc.less_equal(receive_ns[:-1], receive_ns[1:]), min_count=0).as_py():
-        by.append(("receive_ns", "ascending", "at_end"))  # Left out where it holds: a few codes alone sort by counting.
-    return pc.take(rows, pc.sort_indices(keys, sort_keys=by), boundscheck=False)
-
-
-def _only_used_values(rows: pa.Table) -> pa.Table:
-    """Return rows whose dictionaries hold just the values in use, sorted.
-
-    A file's dictionary pages are then a function of its rows, whatever else the batch held.
-    """
-    columns = [_compacted(column) if pa.types.is_dictionary(column.type) else column for column in rows.columns]
-    return pa.table(columns, rows.column_names)
-
-
-def _compacted(column: pa.ChunkedArray) -> pa.Array:
-    chunk = column.combine_chunks()
-    values = chunk.dictionary.to_pylist()
-    # Names come in runs, and only the heads of these are looked at one by one.
-    heads = pc.run_end_encode(chunk.indices).values
-    used = [code for code in pc.unique(heads).to_pylist() if code is not None]
-    used.sort(key=values.__getitem__)
-    new_codes = dict(zip(used, range(len(used)), strict=True))
-    recoded = pc.take(pa.array([new_codes.get(code) for code in range(len(values))], pa.int32()), chunk.indices)
-    return pa.DictionaryArray.from_arrays(recoded, pa.array([values[code] for code in used], pa.string()))

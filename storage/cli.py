@@ -188,6 +188,8 @@ def rebuild(root: Path, into: Path | None) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
+    from storage.journal.blocks import segment_bytes
+    from storage.journal.segments import segment_paths
     from storage.rebuild import rebuild as rebuild_lake
     from storage.tape_layout import JOURNAL, LAKE, locked
 
@@ -196,7 +198,7 @@ def rebuild(root: Path, into: Path | None) -> None:
         raise click.UsageError(f"{lake} is the root of a tape; name a lake within or beside it")
     in_place = lake.resolve() == (root / LAKE).resolve()
     journal = root / JOURNAL if (root / JOURNAL).is_dir() else root
-    total = sum(path.stat().st_size for path in journal.rglob("*.pcapng"))
+    total = sum(map(segment_bytes, segment_paths(journal)))
     with (
         locked(root) if in_place else nullcontext(),
         Progress(console=Console(stderr=True), transient=True) as bar,

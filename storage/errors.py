@@ -4,6 +4,7 @@ Layer: storage, lowest. Imports nothing of it.
 
     StorageError                 exit_code 74, unless a line below says otherwise
     ├── RootLocked               another recorder writes there; 75
+    ├── RootUnsafe               others may write there, or lead it elsewhere; 77
     ├── IncidentUnreadable       no incident where one should be; 74
     ├── JournalError
     │   ├── JournalUncreatable   a directory or segment cannot be made; also an OSError; 73
@@ -20,7 +21,8 @@ Layer: storage, lowest. Imports nothing of it.
         ├── CommitConflict       another change came first and took what this one stood on; 75
         └── CommitContended      too many changes of others came first; 75
 
-Codes as in sysexits.h: 73 cannot create, 74 input or output, 75 try again later, 78 configuration;
+Codes as in sysexits.h: 73 cannot create, 74 input or output, 75 try again later, 77 permission,
+78 configuration;
 3 is "done, with findings".
 """
 
@@ -42,6 +44,16 @@ class RootLocked(StorageError):
     def __init__(self, root: Path) -> None:
         super().__init__(f"{root}: another recorder writes there; stop it first, or give this one a root of its own")
         self.root = root
+
+
+class RootUnsafe(StorageError):
+    """Whatever is written there would not be this user's alone."""
+
+    exit_code = 77
+
+    def __init__(self, root: Path, reason: str, remedy: str) -> None:
+        super().__init__(f"{root}: not safe to write into: {reason}; {remedy}")
+        self.root, self.reason = root, reason
 
 
 class IncidentUnreadable(StorageError):

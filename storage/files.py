@@ -7,18 +7,28 @@ Left to others: what makes a file durable (`storage.stores`), and part of its ta
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.schemas import PARTITION_COLUMN, SORTED_BY, column_encodings, dictionary_columns
+from storage.row_order import ROW_GROUP_ROWS, ROW_GROUP_ROWS_BOOKS, row_groups
+from storage.schemas import (
+    PARTITION_COLUMN,
+    SCHEMAS,
+    SORTED_BY,
+    column_encodings,
+    dictionary_columns,
+    statistics_columns,
+    written_schema,
+)
 from storage.stores import Staged, Store, store_at
 
-ROW_GROUP_ROWS: Final = 122_880  # As DuckDB cuts its own: a multiple of its vectors, small enough to skip by.
+LEVEL_FAST: Final = 3  # Of zstd, for a batch, which waits for nobody.
+LEVEL_DENSE: Final = 6  # For what is written once to stay, at twice the CPU; past it only CPU grows.
 HASH_DIGITS: Final = 16
 STATISTICS_COLUMNS: Final = ("receive_ns", "msg_seq_num", "symbol")
 
@@ -71,44 +81,79 @@ class _HashingFile:
         self.closed = True
 
 
-def write_file(table: Path | Store, name: str, rows: pa.Table, *, date: str, label: str) -> WrittenFile:
+def write_file(
+    table: Path | Store, name: str, parts: Iterable[pa.Table], *, date: str, label: str, level: int = LEVEL_FAST
+) -> WrittenFile:
     """Write the rows of one lake table and date; return the file once it will survive a power cut.
 
-    Shapes: named `date=<date>/<label>-<sha16>.parquet` in the table's directory or store, so the same rows under the
-        same label are the same file, and writing them again replaces it by itself.
+    Shapes: parts follow each other in the order of a file, none empty; more than one for what is too much for memory.
+        The file is named `date=<date>/<label>-<sha16>.parquet` in the table's directory or store, so the same parts
+        under the same label are the same file, and writing them again replaces it by itself.
     Errors: OSError from the file system; nothing is then left under a final name by this call.
     """
     assert _LABEL.fullmatch(label), f"label {label!r} does not name a file"
     directory = f"{PARTITION_COLUMN}={date}"
+    summary = _Summary(SCHEMAS[name].names)
     with store_at(table).stage(directory, label) as staged:
         hashing = _HashingFile(staged)
-        write_parquet(hashing, name, rows)
+        write_parquet(hashing, name, summary.over(parts), level=level)
         sha256 = hashing.hash.hexdigest()
         path = f"{directory}/{label}-{sha256[:HASH_DIGITS]}.parquet"
         staged.publish(path)
-    ranges = {column: _range(rows[column]) for column in STATISTICS_COLUMNS}
-    null_counts = {column: rows[column].null_count for column in rows.column_names}
-    return WrittenFile(path, date, hashing.size, rows.num_rows, sha256, ranges, null_counts)
+    return WrittenFile(path, date, hashing.size, summary.rows, sha256, summary.ranges, summary.null_counts)
 
 
-def write_parquet(file: object, name: str, rows: pa.Table) -> None:
-    """Write rows of a lake table as Parquet to a file object; its bytes follow from the rows alone.
+class _Summary:
+    """What is to be told of the rows of a file, counted as they go by."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.rows = 0
+        self.ranges = dict.fromkeys(STATISTICS_COLUMNS, Range(None, None))
+        self.null_counts = dict.fromkeys(columns, 0)
+
+    def over(self, parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        for rows in parts:
+            self.rows += rows.num_rows
+            for column, before in self.ranges.items():
+                self.ranges[column] = _joined(before, _range(rows[column]))
+            for column in self.null_counts:
+                self.null_counts[column] += rows[column].null_count
+            yield rows
+
+
+def write_parquet(file: object, name: str, parts: Iterable[pa.Table], *, level: int = LEVEL_FAST) -> None:
+    """Write rows of a lake table as Parquet to a file object; its bytes follow from the parts and the level alone.
 
     The Arrow schema is not stored with it: a reader then sees plain strings where we hold dictionaries, and the
-    footer's key-value metadata is empty.
+    footer's key-value metadata is empty. A column of a row group is one page, as none of our readers skips by pages.
     """
-    pq.write_table(
-        rows,
-        file,
-        row_group_size=ROW_GROUP_ROWS,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=dictionary_columns(name),
-        column_encoding=column_encodings(name),
-        write_page_checksum=True,
-        sorting_columns=[pq.SortingColumn(rows.column_names.index(column)) for column in SORTED_BY],
-        store_schema=False,
-    )
+    with pq.ParquetWriter(file, written_schema(name), **parquet_options(name, level)) as writer:
+        for rows in parts:
+            for group in row_groups(rows, ROW_GROUP_ROWS_BOOKS if name == "books" else ROW_GROUP_ROWS):
+                writer.write_table(group, row_group_size=len(group))
+
+
+def parquet_options(name: str, level: int) -> dict[str, Any]:
+    """Return how the files of a table are written, as pyarrow's writer takes it."""
+    return {
+        "compression": "zstd",
+        "compression_level": level,
+        "use_dictionary": dictionary_columns(name),
+        "column_encoding": column_encodings(name),
+        "write_statistics": statistics_columns(name),
+        "max_rows_per_page": ROW_GROUP_ROWS,
+        "write_page_checksum": True,
+        "sorting_columns": [pq.SortingColumn(SCHEMAS[name].names.index(column)) for column in SORTED_BY],
+        "store_schema": False,
+    }
+
+
+def _joined(one: Range, other: Range) -> Range:
+    """Return the range of two columns together."""
+    known: Any = [extent for extent in (one, other) if extent.lowest is not None]
+    if not known:
+        return one
+    return Range(min(extent.lowest for extent in known), max(extent.highest for extent in known))
 
 
 def _range(column: pa.ChunkedArray) -> Range:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from capture.columns import Columns
+from storage.access import refuse_unsafe
 from storage.batches import dated_tables
 from storage.commits import TableLog
 from storage.errors import CannotCreate, LakeDamaged, LakeMissing
@@ -65,9 +66,11 @@ class Lake:
     def create_or_open(cls, path: Path) -> "Lake":
         """Return the lake at a path for writing, with every table made that is missing.
 
-        Errors: CannotCreate where the directory cannot be made or written; LakeNewer; LakeDamaged.
+        Errors: CannotCreate where the directory cannot be made or written; RootUnsafe; LakeNewer; LakeDamaged.
         """
         path = path.resolve()
+        if path.exists():
+            refuse_unsafe(path)
         if "%" in str(path):  # Measured with 1.6.6, as a path and as a URI: %2e is taken for a dot.
             raise CannotCreate(path, "deltalake misreads a path with % in it", remedy="use a name without one")
         logs = {name: TableLog.open(path / name, name) or TableLog.create(path / name, name) for name in TABLES}
@@ -88,9 +91,9 @@ class Lake:
             raise LakeMissing(path)
         return cls(path, logs)
 
-    def last_version(self, app_id: str) -> int | None:
-        """Return the version of the last batch of a writer that is whole in every table, or None."""
-        log = self._logs[TABLE_LAST]
+    def last_version(self, app_id: str, table: str = TABLE_LAST) -> int | None:
+        """Return the version of the last batch of a writer in a table, by default one that is whole in all; or None."""
+        log = self._logs[table]
         return None if log is None else log.last_version(app_id)
 
     def write_batch(
@@ -113,7 +116,7 @@ class Lake:
                 skipped.append(name)
                 continue
             written = [
-                write_file(log.path, name, of_date, date=date, label=label)
+                write_file(log.path, name, [of_date], date=date, label=label)
                 for date, of_date in dated_tables(table, columns.names)
             ]
             if (written or name == TABLE_LAST) and not log.commit(

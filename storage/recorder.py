@@ -27,6 +27,7 @@ from storage.backlog import Backlog
 from storage.batcher import Batch, Batcher
 from storage.errors import LakeDamaged
 from storage.incidents.keeper import IncidentKeeper
+from storage.journal.compressor import Compressor
 from storage.journal.writer import JournalWriter
 from storage.lake import BatchReport, Lake
 from storage.pipeline import recorder_session, write_batch
@@ -209,6 +210,10 @@ class Recorder:
             read_clock=self._read_clock,
         )
         syncer = _Syncer(self.journal, settings.storage.fsync_ms / 1000)
+        if settings.storage.compress:
+            self.compressor = Compressor(
+                self.root / JOURNAL, settings.storage.compress_level, lambda: self.backlog.position.segment
+            )
         watching = asyncio.ensure_future(self._watch(syncer, seconds, watch))
         try:
             await self.client.run()
@@ -236,10 +241,13 @@ class Recorder:
         self.client.stop()
 
     _proven_at_stop = 0
+    compressor: Compressor | None = None
 
     def _finish(self, syncer: _Syncer) -> None:
         """Make everything durable, the journal before the rows that are made from it."""
         self.incidents.finish()
+        if self.compressor is not None:
+            self.compressor.finish()
         try:
             syncer.finish()
             self.journal.close()
@@ -251,7 +259,8 @@ class Recorder:
 
     def _write_notes(self) -> None:
         """Write down what the threads have to say."""
-        for notes in (self.backlog.notes, self.incidents.notes):
+        of_compressor = [] if self.compressor is None else [self.compressor.notes]
+        for notes in (self.backlog.notes, self.incidents.notes, *of_compressor):
             while notes:
                 self.client.note(*notes.popleft())
 

@@ -38,32 +38,39 @@ ENUM_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "verdict": _names(Verdict),
 }
 
-# Measured on the recorded sessions at zstd 1: sizes take 2.5 bytes a row plain, 3.3 split, 4.3 as deltas, because round
-# sizes repeat and zstd finds them. Integers are never split by bytes: DuckDB 1.5 does not read that. Columns not named
-# here are dictionary-encoded.
+# As `make bench ONLY=encodings` measured them, see docs/decisions/0024. What repeats within a message, times first of
+# all, and round numbers stand plain, where zstd finds them; what runs on is packed as deltas. Integers are never split
+# by bytes: DuckDB 1.5 does not read that. Columns not named here are dictionary-encoded.
 ENCODINGS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("sending_ms", "msg_seq_num", "entry_index", "price", "segment_offset", "valid_from_ns", "from_ns", "to_ns"),
+        "DELTA_BINARY_PACKED",
+    ),
     **dict.fromkeys(
         (
             "receive_ns",
-            "sending_ms",
-            "msg_seq_num",
-            "entry_index",
-            "price",
             "entry_ms",
             "update_ns",
             "queue_ns",
-            "segment_offset",
-            "valid_from_ns",
-            "from_ns",
-            "to_ns",
-            "bytes",
-            "entries",
+            "size",
+            "remaining_size",
+            "bid_price",
+            "bid_size",
+            "bid_total",
+            "offer_price",
+            "offer_size",
+            "offer_total",
+            "checksum_received",
+            "checksum_computed",
+            "checksum",
+            "count",
         ),
-        "DELTA_BINARY_PACKED",
+        "PLAIN",
     ),
-    **dict.fromkeys(("size", "remaining_size", "checksum_received", "checksum_computed", "count"), "PLAIN"),
-    "entry_id": "DELTA_BYTE_ARRAY",
+    **dict.fromkeys(("entry_id", "order_id"), "DELTA_BYTE_ARRAY"),
 }
+# By which readers skip row groups; of another column they would weigh down small files and skip nothing.
+STATISTICS: Final = frozenset({"receive_ns", "msg_seq_num", "symbol", "session_id", "action", "verdict", "kind"})
 
 
 def _arrow_type(layout: Layout) -> pa.DataType:
@@ -94,6 +101,17 @@ def delta_schema(table: str) -> pa.Schema:
     return SCHEMAS[table].append(pa.field(PARTITION_COLUMN, pa.string()))
 
 
+def written_schema(table: str) -> pa.Schema:
+    """Return the schema of rows on their way into a file: names that become dictionaries there are ones already."""
+    names, encoded = pa.dictionary(pa.int32(), pa.string()), dictionary_columns(table)
+    return pa.schema(
+        [
+            field.with_type(names) if field.name in encoded and pa.types.is_string(field.type) else field
+            for field in SCHEMAS[table]
+        ]
+    )
+
+
 def dictionary_columns(table: str) -> list[str]:
     """Return the columns of a table that are dictionary-encoded."""
     return [name for name in SCHEMAS[table].names if name not in ENCODINGS]
@@ -102,3 +120,8 @@ def dictionary_columns(table: str) -> list[str]:
 def column_encodings(table: str) -> dict[str, str]:
     """Return the encodings of a table's other columns."""
     return {name: ENCODINGS[name] for name in SCHEMAS[table].names if name in ENCODINGS}
+
+
+def statistics_columns(table: str) -> list[str]:
+    """Return the columns of a table whose lowest and highest values each row group states."""
+    return [name for name in SCHEMAS[table].names if name in STATISTICS]

@@ -15,8 +15,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
-FILE_MODE: Final = 0o640
-DIRECTORY_MODE: Final = 0o750
+from storage.access import FILE_MODE, create_file, make_directories
+
 TEMPORARY_SUFFIX: Final = ".tmp"
 
 
@@ -174,10 +174,8 @@ def store_at(where: Path | Store) -> Store:
 def _temporary(directory: Path, label: str) -> Iterator[tuple[Path, BinaryIO]]:
     """Yield a new file of our mode under a name of its own; at the end that name is gone."""
     path = directory / f".{label}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"  # Two processes may write the same file.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, FILE_MODE), "wb") as file:
+    with os.fdopen(create_file(path, os.O_WRONLY | os.O_EXCL), "wb") as file:
         try:
-            os.fchmod(file.fileno(), FILE_MODE)
             yield path, file
         finally:
             with suppress(OSError):  # Renamed, as it should be; or a disk that refuses everything, which was raised.
@@ -190,15 +188,9 @@ def _sync(file: BinaryIO) -> None:
 
 
 def ensure_directory(path: Path) -> None:
-    """Make a directory, and its parents, where missing, so that they survive a power cut."""
-    if path.is_dir():
-        return
-    if path.parent != path:
-        ensure_directory(path.parent)
-    with suppress(FileExistsError):  # Another process was quicker; a file in its place fails at the next step.
-        path.mkdir(DIRECTORY_MODE)
-        path.chmod(DIRECTORY_MODE)
-    sync_directory(path.parent)
+    """Make a directory, and its parents, where missing, so that they survive a power cut. Errors: OSError."""
+    for made in make_directories(path):
+        sync_directory(made.parent)
 
 
 def sync_file(path: Path) -> None:

@@ -10,23 +10,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from storage.access import make_directories, refuse_unsafe
 from storage.errors import CannotCreate, RootLocked
 
 JOURNAL: Final = "journal"
 LAKE: Final = "lake"
 LOCK: Final = ".lock"
-DIRECTORY_MODE: Final = 0o750
 
 
 def make_root(root: Path) -> Path:
-    """Return the root, made if it was missing. Errors: CannotCreate where it cannot be made or written."""
+    """Return the root, made if it was missing.
+
+    Errors: RootUnsafe; CannotCreate where it cannot be made or written.
+    """
+    if root.is_symlink():
+        refuse_unsafe(root)
     try:
-        root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        make_directories(root)
+        refuse_unsafe(root)
     except OSError as error:
         raise CannotCreate(root, error.strerror or str(error)) from None
     if not os.access(root, os.W_OK | os.X_OK):
         raise CannotCreate(root, "no permission to write")
     return root
+
+
+def tape_of(root: Path) -> Path:
+    """Return the root of the tape that a directory is, or whose journal it is; or the directory where it is neither."""
+    return root.parent if root.name == JOURNAL and not (root / JOURNAL).is_dir() else root
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from capture.errors import ValueMalformed
 from capture.findings import Place
 from capture.sinks import Position
 from capture.wire import values
+from storage.access import create_file, make_directories
 from storage.errors import IncidentUnreadable
 from storage.journal.times import iso_text
 
@@ -38,8 +39,6 @@ FRAMES: Final = "frames.fix"
 OURS: Final = "book-ours.csv"
 SNAPSHOT: Final = "book-snapshot.csv"
 SCHEMA: Final = 1
-DIRECTORY_MODE: Final = 0o750
-FILE_MODE: Final = 0o640
 
 _COLUMNS: Final = ("side", "place", "price", "size", "other_price", "other_size", "differs")
 
@@ -120,7 +119,7 @@ def incident_paths(root: Path) -> list[Path]:
 
 def write_incident(path: Path, incident: Incident) -> None:
     """Write what is known of an incident. Errors: OSError."""
-    path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    make_directories(path)
     _write(path / INCIDENT, msgspec.json.format(msgspec.json.encode(incident), indent=2) + b"\n")
 
 
@@ -202,8 +201,7 @@ def _read(path: Path) -> bytes:
 def _write(path: Path, data: bytes) -> None:
     """Replace a file whole; once it returns, it survives a power cut but for its name."""
     temporary = path.with_name(f".{path.name}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, FILE_MODE), "wb") as file:
+    with os.fdopen(create_file(temporary, os.O_WRONLY | os.O_TRUNC), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -1,6 +1,6 @@
 """The blocks of one segment in their order, past damage and up to a torn tail.
 
-Layer: journal, above `format`. Reads a file through a window of bounded size.
+Layer: journal, above `format` and `packed`. Reads a file, compressed or not, through a window of bounded size.
 Source: design section 4; faults section 1, "truncates only the last segment and only when nothing valid follows".
 Left to others: whether the blocks make sense together (`reader`).
 
@@ -14,8 +14,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from storage.errors import JournalUnreadable
-from storage.journal.format import BLOCK_BYTES_LIMIT, Block, Fault, block_length, check_block, decode_block
+from storage.errors import JournalError, JournalUnreadable
+from storage.journal.format import (
+    BLOCK_BYTES_LIMIT,
+    BLOCK_BYTES_MIN,
+    SEAL_BYTES,
+    Block,
+    Fault,
+    Index,
+    Seal,
+    block_length,
+    check_block,
+    decode_block,
+)
+from storage.journal.packed import PackedReader
+from storage.journal.segments import is_packed, other_form
 
 WINDOW_BYTES: Final = 2**20
 
@@ -43,17 +56,28 @@ class Step(NamedTuple):
 
 
 class Source:
-    """A file of which any part can be read, kept in memory by one window."""
+    """A segment in either form, of which any part can be read, kept in memory by one window.
 
-    __slots__ = ("_fd", "_window", "_window_at", "path", "size")
+    path: of the file that was found; where the one asked for is gone, its other form was put in its place.
+    size: bytes of the segment; stored_bytes: of its file, less where it is compressed.
+    Errors: JournalUnreadable; JournalDamaged where a compressed one does not say where its pieces are; JournalTooNew.
+    """
+
+    __slots__ = ("_fd", "_packed", "_window", "_window_at", "path", "size", "stored_bytes")
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self._fd = _opened(path)
         try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            self.size = os.fstat(self._fd).st_size  # What is appended from here on belongs to the next reading.
+            self.size = self.stored_bytes = os.fstat(self._fd).st_size  # What is appended now is the next reading's.
+            self._packed = PackedReader(self.path, self._fd, self.size) if is_packed(self.path) else None
         except OSError as error:
+            os.close(self._fd)
             raise JournalUnreadable(path, doing="open the segment", cause=error) from error
+        except JournalError:
+            os.close(self._fd)
+            raise
+        if self._packed is not None:
+            self.size = self._packed.index.size
         self._window, self._window_at = b"", 0
 
     def __enter__(self) -> Self:
@@ -63,18 +87,59 @@ class Source:
         os.close(self._fd)
 
     def at(self, offset: int, size: int) -> bytes:
-        """Return the bytes there, fewer where the file ends."""
+        """Return the bytes there, fewer where the segment ends."""
         size = min(size, self.size - offset)
         start = offset - self._window_at
         if start < 0 or start + size > len(self._window):
             self._window, self._window_at, start = self._read(offset, max(size, WINDOW_BYTES)), offset, 0
         return self._window[start : start + size]
 
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the segment as its compressed form states it; empty where it is plain."""
+        return "" if self._packed is None else self._packed.index.sha256.hex()
+
+    def fault_within(self, start: int, end: int) -> Fault | None:
+        """Return what is wrong with the compressed form of these bytes, if anything is."""
+        return None if self._packed is None else self._packed.fault_within(start, end)
+
     def _read(self, offset: int, size: int) -> bytes:
         try:
+            if self._packed is not None:
+                return self._packed.read(offset, min(size, self.size - offset))
             return os.pread(self._fd, min(size, self.size - offset), offset)
         except OSError as error:
             raise JournalUnreadable(self.path, doing=f"read at {offset}", cause=error) from error
+
+
+def _opened(path: Path) -> tuple[Path, int]:
+    """Return a segment's file and a descriptor of it; a segment may be compressed while it is looked for."""
+    missing: OSError | None = None
+    for candidate in (path, other_form(path)):
+        try:
+            return candidate, os.open(candidate, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            missing = missing or error
+        except OSError as error:
+            raise JournalUnreadable(candidate, doing="open the segment", cause=error) from error
+    assert missing is not None, "two candidates were tried"
+    raise JournalUnreadable(path, doing="open the segment", cause=missing)
+
+
+def segment_bytes(path: Path) -> int:
+    """Return how many bytes a segment has, compressed or not. Errors: as of `Source`."""
+    with Source(path) as source:
+        return source.size
+
+
+def sealed_size(source: Source) -> int | None:
+    """Return where a segment ends that was closed in order, or None for any other."""
+    end = source.size
+    index_bytes = block_length(bytes(4) + source.at(end - 4, 4)) if end >= BLOCK_BYTES_MIN else 0
+    if index_bytes and isinstance(decode_block(source.at(end - index_bytes, index_bytes)), Index):
+        end -= index_bytes
+    seal = decode_block(source.at(max(0, end - SEAL_BYTES), SEAL_BYTES))
+    return end if isinstance(seal, Seal) else None
 
 
 def walk(source: Source, offset: int = 0) -> Iterator[Step]:
@@ -117,7 +182,8 @@ def _length_fault(source: Source, offset: int, left: int) -> Fault:
 
 
 def _damage(source: Source, offset: int, fault: Fault) -> Step:
-    return Step(offset, find_block(source, offset + _ALIGNMENT) - offset, fault)
+    end = find_block(source, offset + _ALIGNMENT)
+    return Step(offset, end - offset, source.fault_within(offset, end) or fault)
 
 
 def find_block(source: Source, start: int) -> int:

@@ -15,11 +15,11 @@ from typing import Final, NamedTuple
 
 from capture.sinks import Position
 from capture.wire.framer import Frame, Framer, FrameTooLong
-from storage.journal.blocks import Source, Torn, find_block, walk
+from storage.journal.blocks import Source, Torn, find_block, segment_bytes, walk
 from storage.journal.cuts import last_message_end
 from storage.journal.format import Direction, Fault, Packet
 from storage.journal.packets import FIN, RST, SYN, decode_packet
-from storage.journal.segments import segment_paths
+from storage.journal.segments import segment_name, segment_paths
 
 MESSAGE_BYTES_LIMIT: Final = 2**25  # Of a message that does not end; then the excerpt ends.
 _BEGIN: Final = b"8=FIX"
@@ -62,13 +62,13 @@ def messages(stretch: Stretch) -> Iterator[Excerpted]:
 
 def distance(root: Path, begin: Position, end: Position) -> int:
     """Return how many bytes of journal lie between two blocks."""
-    between = [it for it in segment_paths(root) if begin.segment <= it.stem < end.segment]
-    return sum(it.stat().st_size for it in between) + end.offset - begin.offset
+    between = [it for it in segment_paths(root) if begin.segment <= segment_name(it) < end.segment]
+    return sum(map(segment_bytes, between)) + end.offset - begin.offset
 
 
 def before(root: Path, position: Position, size: int) -> Position:
     """Return a block of the same segment that lies so many bytes before another, or a little less."""
-    path = next((it for it in segment_paths(root) if it.stem == position.segment), None)
+    path = next((it for it in segment_paths(root) if segment_name(it) == position.segment), None)
     if path is None or position.offset <= size:
         return Position(position.segment, 0)
     with Source(path) as source:
@@ -88,7 +88,7 @@ class Excerpt(Iterator[Stretch]):
         self._over = False
         self._left, self._bytes_limit = bytes_limit, bytes_limit
         self._directions = {Direction.INBOUND: _Stream(), Direction.OUTBOUND: _Stream()}
-        paths = [it for it in segment_paths(root) if it.stem >= begin.segment]
+        paths = [it for it in segment_paths(root) if segment_name(it) >= begin.segment]
         self._stretches = self._read(paths, begin)
 
     def __next__(self) -> Stretch:
@@ -98,7 +98,7 @@ class Excerpt(Iterator[Stretch]):
         self.ended, self._over = reason, True
 
     def _read(self, paths: list[Path], begin: Position) -> Iterator[Stretch]:
-        if not paths or paths[0].stem != begin.segment:
+        if not paths or segment_name(paths[0]) != begin.segment:
             self._end(f"segment {begin.segment} is not in the journal")
         for path in paths:
             with Source(path) as source:
@@ -114,7 +114,7 @@ class Excerpt(Iterator[Stretch]):
                     if self._over:
                         return
                     if isinstance(found, Packet):
-                        yield from self._packet(Position(path.stem, offset), found)
+                        yield from self._packet(Position(segment_name(path), offset), found)
 
     def _packet(self, position: Position, packet: Packet) -> Iterator[Stretch]:
         tcp = decode_packet(packet.data, packet.direction)

@@ -5,7 +5,8 @@ Source: draft-ietf-opsawg-pcapng, sections 3 and 4; RFC 5612 for the enterprise 
 Left to others: what is inside a packet (`packets`), where blocks stand in a file (`blocks`), their story (`reader`).
 
 A segment is one Section Header Block, one Interface Description Block (raw IP, nanoseconds), Enhanced Packet Blocks,
-and, once it is sealed, one Interface Statistics Block. Everything is little endian. Every block ends alike:
+and, once it is sealed, one Interface Statistics Block. What was compressed (`packed`) and decompressed again bears one
+Custom Block after it. Everything is little endian. Every block ends alike:
 
     ... options | custom option 2989: enterprise 32473, CRC32 | opt_endofopt | block total length
 
@@ -29,6 +30,7 @@ SECTION: Final = 0x0A0D0D0A
 INTERFACE: Final = 1
 STATISTICS: Final = 5
 PACKET: Final = 6
+INDEX: Final = 0x40000BAD  # A Custom Block that tools do not copy: it is of this file only.
 
 BLOCK_BYTES_MIN: Final = 12  # Type, length, length.
 BLOCK_BYTES_LIMIT: Final = 2**18  # A whole packet and a whole comment are 64 KiB each.
@@ -126,7 +128,13 @@ class Seal(NamedTuple):
     last_ns: int
 
 
-Block = Section | Interface | Packet | Seal
+class Index(NamedTuple):
+    """A Custom Block: where the pieces of a compressed segment stand (`packed`). No record, and not of the segment."""
+
+    data: bytes
+
+
+Block = Section | Interface | Packet | Seal | Index
 
 
 class Fault(NamedTuple):
@@ -185,6 +193,12 @@ def seal_block(seal: Seal) -> bytes:
     first, last = _time(seal.first_ns), _time(seal.last_ns)
     times = _option(ISB_STARTTIME, first) + _option(ISB_ENDTIME, last)
     return _block(STATISTICS, _LENGTH.pack(0) + last + times + _option(ISB_IFRECV, _COUNT.pack(seal.records)))
+
+
+def index_block(data: bytes) -> bytes:
+    """Return the block that a compressed segment ends with."""
+    assert len(data) % 4 == 0, "data of a block is padded"
+    return _block(INDEX, _LENGTH.pack(ENTERPRISE) + data)
 
 
 def block_length(head: bytes) -> int:
@@ -268,11 +282,17 @@ def _decode_seal(raw: bytes) -> Seal | None:
     return Seal(_COUNT.unpack(records)[0], _nanoseconds(first), _nanoseconds(last))
 
 
+def _decode_index(raw: bytes) -> Index | None:
+    start, end = _HEAD.size + _LENGTH.size, len(raw) - _TAIL.size
+    return Index(raw[start:end]) if raw[_HEAD.size : start] == _LENGTH.pack(ENTERPRISE) else None
+
+
 _DECODERS: Final = {
     SECTION: _decode_section,
     INTERFACE: _decode_interface,
     PACKET: _decode_packet,
     STATISTICS: _decode_seal,
+    INDEX: _decode_index,
 }
 
 

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from capture.sinks import Connection
 from storage.journal.cuts import MessageSplitter
-from storage.journal.format import FieldValue
+from storage.journal.format import Fields, FieldValue
 from storage.journal.reader import Record, RecordKind
 from storage.journal.times import log_text
 
@@ -35,12 +35,19 @@ _MSG_TYPE: Final = re.compile(rb"\x0135=([^\x01]*)\x01")
 
 
 class Line(NamedTuple):
-    """One line of the log. `msg_type` is MsgType(35) of a message, None of a note or of what bears none."""
+    """One line of the log.
+
+    msg_type: MsgType(35) of a message, None of a note or of what bears none. message: its bytes, None of a note.
+    kind, fields: of a note.
+    """
 
     at_ns: int
     mark: str
     text: str
     msg_type: str | None
+    message: bytes | None = None
+    kind: str = ""
+    fields: Fields | None = None
 
     def __str__(self) -> str:
         return f"{log_text(self.at_ns)} {self.mark} {self.text}"
@@ -62,7 +69,7 @@ def log_lines(records: Iterable[Record]) -> Iterator[Line]:
             continue
         if record.kind in _ENDS:
             yield from _rests(at_ns, splitters, record.connection)
-        yield _note_line(record)
+        yield _record_line(record)
     for connection in {connection for connection, _ in splitters}:
         yield from _rests(at_ns, splitters, connection)
 
@@ -77,7 +84,7 @@ def plain(text: str) -> str:
 def message_line(at_ns: int, mark: str, message: bytes) -> Line:
     """Return a message as one line of the log."""
     match = _MSG_TYPE.search(message)
-    return Line(at_ns, mark, _escaped(message), _escaped(match[1]) if match else None)
+    return Line(at_ns, mark, _escaped(message), _escaped(match[1]) if match else None, message)
 
 
 def _rests(
@@ -88,14 +95,20 @@ def _rests(
         rest = splitter.rest() if splitter else b""
         if rest:
             yield message_line(at_ns, mark, rest)
-            yield Line(at_ns, NOTE_MARK, f"incomplete direction={mark} bytes={len(rest)}", None)
+            fields: Fields = {"direction": mark, "bytes": len(rest)}
+            yield _note_line(at_ns, "incomplete", fields)
 
 
-def _note_line(record: Record) -> Line:
+def _record_line(record: Record) -> Line:
     fields = dict(record.fields or {})
     fields.pop("fixtape", None)
-    kind = plain(str(fields.pop("kind", record.kind))) if record.kind is RecordKind.NOTE else str(record.kind)
-    return Line(record.at_ns, NOTE_MARK, " ".join([kind, *(_pair(*pair) for pair in fields.items())]), None)
+    kind = str(fields.pop("kind", record.kind)) if record.kind is RecordKind.NOTE else str(record.kind)
+    return _note_line(record.at_ns, kind, fields)
+
+
+def _note_line(at_ns: int, kind: str, fields: Fields) -> Line:
+    text = " ".join([plain(kind), *(_pair(*pair) for pair in fields.items())])
+    return Line(at_ns, NOTE_MARK, text, None, None, kind, fields)
 
 
 def _pair(name: str, value: FieldValue) -> str:

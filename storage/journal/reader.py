@@ -19,9 +19,9 @@ import msgspec
 from capture.sinks import Connection, Position
 from storage.errors import JournalDamaged, JournalTooNew
 from storage.journal.blocks import Source, Torn, walk
-from storage.journal.format import SCHEMA, About, Block, Direction, Fault, Fields, Packet, Seal, Section
+from storage.journal.format import SCHEMA, About, Block, Direction, Fault, Fields, Index, Packet, Seal, Section
 from storage.journal.packets import FIN, NUMBERS_BEFORE, RST, SYN, Numbers, advanced, decode_packet
-from storage.journal.segments import segment_paths
+from storage.journal.segments import segment_name, segment_paths
 from storage.journal.writer import BATCH_S
 
 REMEDY_DAMAGE: Final = "restore the segment from a copy, or read on past it and mark the gap"
@@ -94,14 +94,14 @@ OnDamage = Callable[[JournalDamage], None]
 class SegmentReader(Iterator[Record]):
     """The records of one segment. Once it is exhausted, ask for `torn_tail`, `sealed`, `size` and the numbers.
 
-    size: bytes of the file, as it was when reading began.
+    size: bytes of the segment, as it was when reading began; stored_bytes: of its file, less where it is compressed.
 
     Errors: JournalUnreadable; JournalTooNew; JournalDamaged at the first damage, unless `on_damage` takes it.
     """
 
     def __init__(self, path: Path, on_damage: OnDamage | None = None) -> None:
         self.path = path
-        self.size = 0
+        self.size = self.stored_bytes = 0
         self.torn_tail: TornTail | None = None
         self._on_damage = on_damage
         self._story = SegmentStory(path)
@@ -131,8 +131,16 @@ class SegmentReader(Iterator[Record]):
         return self._story.numbers
 
     def _read(self) -> Iterator[Record]:
-        with Source(self.path) as source:
-            self.size = source.size
+        try:
+            source = Source(self.path)
+        except JournalDamaged as damage:  # A compressed segment that does not say where its pieces are.
+            if self._on_damage is None:
+                raise
+            at, what = damage.offset, damage.what
+            self._on_damage(JournalDamage(self.path, at, 0, at, what, damage.expected, damage.received, damage.remedy))
+            return
+        with source:
+            self.size, self.stored_bytes = source.size, source.stored_bytes
             if source.size == 0:
                 self.torn_tail = TornTail(self.path, 0, 0)
             for offset, size, found in walk(source):
@@ -200,7 +208,7 @@ class SegmentStory:
         self.sealed = False
         self.numbers: Numbers | None = None  # What the next packet must state; None where that is not known.
         self.taken_over: Numbers | None = None
-        self._path, self._name = path, path.stem
+        self._path, self._name = path, segment_name(path)
         self._connection: Connection | None = None
         self._blocks = self._records = 0
         self._whole = True
@@ -219,6 +227,8 @@ class SegmentStory:
 
     def _take(self, offset: int, block: Block) -> tuple[Record | None, Fault | None]:
         index = self._blocks
+        if isinstance(block, Index) and self.sealed:
+            return None, None  # What decompressing leaves behind a segment; it is none of its own.
         if self.sealed:
             return None, Fault(0, "block after the seal", "the end of the file", type(block).__name__)
         if isinstance(block, Packet):

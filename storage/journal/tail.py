@@ -11,7 +11,7 @@ from capture.sinks import Position
 from storage.errors import JournalDamaged
 from storage.journal.blocks import Source, Torn, walk
 from storage.journal.reader import REMEDY_DAMAGE, Record, SegmentStory
-from storage.journal.segments import segment_paths
+from storage.journal.segments import segment_name, segment_paths
 
 
 class JournalTail:
@@ -23,14 +23,15 @@ class JournalTail:
     def __init__(self, root: Path, begin: Position) -> None:
         self._root, self._begin = root, begin
         self._offset = 0
-        self._path = next(path for path in segment_paths(root) if path.stem == begin.segment)
+        self._path = next(path for path in segment_paths(root) if segment_name(path) == begin.segment)
         self._story = SegmentStory(self._path)
 
     def read(self) -> Iterator[Record]:
         """Yield the records that are whole now."""
         while True:
             yield from self._read_segment()
-            later = next((path for path in segment_paths(self._root) if path.stem > self._path.stem), None)
+            name = segment_name(self._path)
+            later = next((path for path in segment_paths(self._root) if segment_name(path) > name), None)
             if later is None:
                 return
             # A segment takes no more once the next one is there: what came in between is read before going on.

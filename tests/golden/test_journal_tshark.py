@@ -14,6 +14,8 @@ import pytest
 
 import capture
 from capture.sinks import Connection
+from storage.journal import packed
+from storage.journal.compress import compress_segment
 from storage.journal.segments import segment_paths
 from storage.journal.writer import JournalWriter
 
@@ -105,6 +107,23 @@ def test_tshark_lists_every_message(tshark: str, tmp_path: Path, name: str, seed
         "4000": [int(number) for number in MSG_SEQ_NUM.findall(stream)],
         "41000": list(range(1, sent + 1)),
     }
+
+
+def test_tshark_reads_what_was_compressed(tshark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compressed segment of many pieces shows the same messages, and tshark has nothing to say about its end."""
+    monkeypatch.setattr(packed, "PIECE_BYTES", 2**17)
+    stream = recording("spot10-d1000")
+    record(JournalWriter(tmp_path, run="r1", software="fixtape 0.1.0"), stream, V4, 1)
+    (plain,) = segment_paths(tmp_path)
+    before = dissected(tshark, plain)
+    assert compress_segment(plain) is not None
+    (path,) = segment_paths(tmp_path)
+
+    after = dissected(tshark, path)  # It fails where tshark ends with an error.
+
+    assert path.suffix == ".zst"
+    assert after == before
+    assert after["4000"] == [int(number) for number in MSG_SEQ_NUM.findall(stream)]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -1,6 +1,7 @@
 """The benchmarks: that what they measure is the work that they say, and that each of them runs."""
 
 import books
+import column_encodings
 import decode
 import end_to_end
 import latency
@@ -15,6 +16,7 @@ from capture.venue.market import SyntheticMarket
 from capture.venue.source import Shape
 from capture.venue.stamp import Stamp
 from capture.wire.values import timestamp_text
+from storage.schemas import SCHEMAS
 
 WALL_NS = 1_772_452_800_123_000_000
 SMALL = ("--symbols", "2", "--market-seconds", "1")
@@ -105,3 +107,13 @@ def test_each_benchmark_runs(name, capsys, monkeypatch):
     RUNS[name]()
 
     assert capsys.readouterr().out.count("\n| ") >= 3
+
+
+def test_encodings_are_measured(capsys):
+    """Every column, variant and table has its line, and DuckDB reads each encoding that files are written in."""
+    column_encodings.measure({"hour": (61, 20.0)})
+
+    printed = capsys.readouterr().out
+    assert all(f"| `{name}` |" in printed for name in SCHEMAS["book_changes"].names)
+    assert "integers: plain: yes, dictionary: yes, delta: yes" in printed
+    assert "| hour | 1 | " in printed

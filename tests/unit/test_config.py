@@ -36,6 +36,7 @@ def test_what_a_file_does_not_say_is_the_default(tmp_path: Path) -> None:
     assert (it.session.target_comp_id, it.session.heartbeat_s) == ("KRAKEN-MD", 60)
     assert (it.market.symbols, it.market.depth) == (("BTC/USD",), 100)
     assert (it.storage.batch_s, it.storage.fsync_ms, it.storage.segment_mib) == (60, 200, 256)
+    assert (it.storage.compress, it.storage.compress_level) == (True, 9)
     assert check(it, where="capture.toml") is it
 
 

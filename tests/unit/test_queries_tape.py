@@ -441,15 +441,6 @@ def test_sql_takes_whatever_only_reads(shared_root: Path, query: str) -> None:
         assert tape.sql(query).fetchall()
 
 
-def test_a_missing_file_is_named(root: Path) -> None:
-    """A file that the log lists and the disk has not is an error with its name, not an answer without its rows."""
-    (path,) = (root / "lake" / "trades").rglob("*.parquet")
-    path.unlink()
-
-    with Tape(root) as tape, pytest.raises(StatementFailed, match=path.name):
-        tape.trades(SYMBOL)
-
-
 def test_null_prices_stay_null(tmp_path: Path) -> None:
     """A clear has neither price nor size, in numbers and in integers."""
     columns = Columns()

@@ -1,0 +1,50 @@
+"""Files looked at once before DuckDB reads them: one that cannot be read is named, or left out and told.
+
+Layer: queries, below the engine.
+Source: faults E4 and E5. DuckDB has no way to leave out a file, and one bad file fails the whole list.
+Left to others: what is looked at (`storage.inspection`).
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Lock
+
+from queries.errors import FilesDamaged
+from storage.inspection import trouble
+from storage.lake import FileInfo
+
+
+class FileGate:
+    """Lets files pass that can be read. leaves_out: others are left out, and `left_out` tells of them.
+
+    A file that passed is not looked at again: its name is its content's, so it is not written a second time.
+    """
+
+    def __init__(self, *, leaves_out: bool) -> None:
+        self._leaves_out = leaves_out
+        self._passed: set[Path] = set()
+        self._left_out: dict[Path, str] = {}
+        self._lock = Lock()
+
+    @property
+    def left_out(self) -> dict[Path, str]:
+        """What was left out of an answer so far: path, and what is wrong with it."""
+        with self._lock:
+            return dict(self._left_out)
+
+    def passed(self, files: Iterable[FileInfo]) -> list[FileInfo]:
+        """Return the files that can be read. Errors: FilesDamaged, where others are not left out."""
+        good, troubles = [], {}
+        for file in files:
+            reason = None if file.path in self._passed else trouble(file.path, size=file.size, rows=file.rows)
+            if reason is None:
+                good.append(file)
+            else:
+                troubles[file.path] = reason
+        with self._lock:
+            self._passed.update(file.path for file in good)
+            if self._leaves_out:
+                self._left_out.update(troubles)
+        if troubles and not self._leaves_out:
+            raise FilesDamaged(troubles)
+        return good
