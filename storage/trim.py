@@ -27,7 +27,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.errors import JournalUnwritable
-from storage.files import sync_directory
 from storage.journal.blocks import Source
 from storage.journal.census import Census, take_census
 from storage.journal.segments import other_form, segment_name
@@ -36,6 +35,7 @@ from storage.journal.trimmed import Trimmed, note_trimmed, read_trimmed
 from storage.lake import FileInfo, Lake
 from storage.pipeline import RECORDER
 from storage.schemas import TABLE_LAST, TABLES
+from storage.stores import sync_directory
 
 HASH_BYTES: Final = 2**20
 MESSAGES: Final = "messages"

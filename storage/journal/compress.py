@@ -17,11 +17,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from storage.access import FILE_MODE
 from storage.errors import JournalDamaged, JournalError, JournalUnreadable, JournalUnwritable
-from storage.files import sync_directory
 from storage.journal.blocks import Source, sealed_size
 from storage.journal.packed import PIECES_LIMIT, PackedReader, Packer, check_packed, read_index
-from storage.journal.segments import FILE_MODE, other_form
+from storage.journal.segments import other_form
+from storage.stores import sync_directory
 
 LEVEL: Final = 9  # See docs/decisions/0020-compressed-segments.md for the others.
 LEVELS: Final = range(1, 20)

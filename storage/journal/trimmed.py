@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 
+from storage.access import FILE_MODE
 from storage.errors import JournalDamaged, JournalUnreadable, JournalUnwritable
-from storage.files import sync_directory
-from storage.journal.segments import FILE_MODE, journal_directory
+from storage.journal.segments import journal_directory
+from storage.stores import sync_directory
 
 FILE_NAME: Final = "trimmed.jsonl"
 REMEDY: Final = "mend or restore the line; it says which segments were removed, and nothing else does"
