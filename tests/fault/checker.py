@@ -23,8 +23,9 @@ from deltalake import DeltaTable
 from truth import Expected, expected
 
 from capture.wire.values import compact_utc
+from storage.journal.blocks import segment_bytes
 from storage.journal.reader import RecordKind, read_journal, read_segment
-from storage.journal.segments import segment_paths
+from storage.journal.segments import SUFFIX, present_form, segment_name, segment_paths
 from storage.schemas import TABLES
 
 TEMPORARY = re.compile(r"(^\.(?!lock$|reserve$).*)|(.*\.(tmp|part)$)|(^_staging.*)|(^tmp.*)|(.*\.tmp\..*)")
@@ -81,12 +82,12 @@ def read(root):
 def whole_bytes(paths):
     """Bytes of segments up to the last whole block of each, and the sizes of torn tails: what was durable of a run."""
     size, torn = 0, []
-    for path in paths:
+    for path in map(present_form, paths):
         segment = read_segment(path)
         for _ in segment:
             pass
         tail = segment.torn_tail.size if segment.torn_tail is not None else 0
-        size += path.stat().st_size - tail
+        size += segment_bytes(path) - tail
         if tail:
             torn.append(tail)
     return size, torn
@@ -201,5 +202,7 @@ def check_reason(text):
 
 
 def paths_under(root):
-    """The segments under a root now."""
-    return set(segment_paths(root)) if Path(root).is_dir() else set()
+    """The segments under a root now, each by the path of its plain form, whichever form it has."""
+    if not Path(root).is_dir():
+        return set()
+    return {path.with_name(segment_name(path) + SUFFIX) for path in segment_paths(root)}

@@ -14,6 +14,9 @@ import shim
 from aftermath import Aftermath
 from campaign import report, scaled
 
+from storage.journal.segments import segment_name
+from storage.journal.trimmed import read_trimmed
+
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
 STRIDE = scaled(9, 1)  # Every so many steps; of a release, every one.
@@ -30,9 +33,9 @@ def tape(quiet_rig, tmp_path_factory):
     return root
 
 
-def killed_at_every_step(rig, prepare, job, check):
+def killed_at_every_step(rig, prepare, job, check, stride=STRIDE):
     """Kill a job at every step; `prepare` returns its root and arguments, `check` is told the root after each kill."""
-    for kills, at in enumerate(range(1, STEPS_LIMIT, STRIDE)):
+    for kills, at in enumerate(range(1, STEPS_LIMIT, stride)):
         root, arguments = prepare()
         run = rig.job(job, *arguments, rules=shim.rule("KILL", path=str(root), at=at, size=-1))
         code = run.wait(JOB_S)
@@ -94,3 +97,76 @@ def test_a_recorder_killed_at_any_step_of_a_batch_loses_no_row(quiet_rig, tmp_pa
     report(f"recorder killed at {kills} steps of its lake: {after.text()}")
     assert kills > 5
     assert after.holds()
+
+
+def _copied(tape, folder):
+    """A way to begin again: a copy of the tape for each kill."""
+
+    def prepare():
+        shutil.copytree(tape, folder)
+        return folder, (folder,)
+
+    return prepare
+
+
+def test_compression_killed_at_any_step_leaves_every_record(tape, quiet_rig, tmp_path):
+    """The records are the same at each step and after it is done again, and then the journal has one form."""
+    root, after = tmp_path / "tape", Aftermath()
+    wanted = [bytes(it.received) for it in checker.read(tape).sessions]
+
+    def check(_root):
+        assert [bytes(it.received) for it in checker.read(root).sessions] == wanted
+        run = quiet_rig.job("compress", root)
+        assert run.wait(JOB_S) == 0, run.text()
+        assert [bytes(it.received) for it in checker.read(root).sessions] == wanted
+        assert not list(root.rglob("*.pcapng"))
+        checker.check_nothing_left(root)
+
+    kills = killed_at_every_step(quiet_rig, _copied(tape, root), "compress", check, stride=1)
+    after.take(tape, quiet_rig.truth, tmp_path)
+
+    report(f"compression killed at {kills} steps: records changed 0; {after.text()}")
+    assert kills > 4
+    assert after.holds()
+
+
+def test_trimming_killed_at_any_step_leaves_every_row(tape, quiet_rig, tmp_path):
+    """The lake's rows are the same at each step; what a killed trim noted and left is removed when it is done again."""
+    root, after = tmp_path / "tape", Aftermath()
+    wanted = checker.file_names(tape / "lake")
+
+    def check(_root):
+        assert checker.file_names(root / "lake") == wanted
+        run = quiet_rig.job("trim", root)
+        assert run.wait(JOB_S) == 0, run.text()
+        assert not checker.paths_under(root)
+        checker.check_lake(root / "lake")
+        checker.check_nothing_left(root)
+
+    kills = killed_at_every_step(quiet_rig, _copied(tape, root), "trim", check, stride=1)
+    after.take(tape, quiet_rig.truth, tmp_path)
+
+    report(f"trim killed at {kills} steps: rows changed 0; {after.text()}")
+    assert kills > 3
+    assert after.holds()
+
+
+@pytest.mark.parametrize("job", ["compress", "trim", "rebuild"])
+def test_jobs_whose_writes_are_short_do_the_same(job, tape, quiet_rig, tmp_path):
+    """Every write half done: the records, the files and what is noted are as without."""
+    root = tmp_path / "tape"
+    shutil.copytree(tape, root)
+    if job == "rebuild":
+        shutil.rmtree(root / "lake")
+    arguments = (root, root / "lake") if job == "rebuild" else (root,)
+    run = quiet_rig.job(job, *arguments, rules=shim.rule("SHORT", on="write", path=str(root), size=-1))
+    assert run.wait(JOB_S) == 0, run.text()
+
+    report(f"{job} with short writes {run.counts.made()}: nothing changed")
+    assert run.counts.made() > 1
+    assert checker.file_names(root / "lake") == checker.file_names(tape / "lake")
+    if job == "trim":
+        names = {segment_name(it) for it in checker.paths_under(tape)}
+        assert {it.segment for it in read_trimmed(root)} == names
+    else:
+        assert checker.read(root).expected() == checker.read(tape).expected()
