@@ -29,7 +29,8 @@ COMMANDS: Final = {
     "venue": ("capture.cli", "venue", "Serve recordings as a simulated Kraken, over TLS 1.3."),
     "record": ("storage.cli", "record", "Record a venue's market data until stopped."),
     "trade": ("capture.trade_cli", "trade", "Place, cancel and list orders."),
-    "rebuild": ("storage.cli", "rebuild", "Make a lake anew from a journal."),
+    "rebuild": ("storage.rebuild_cli", "rebuild", "Make a lake anew from a journal, or make whole the one there."),
+    "recover": ("storage.recovery_cli", "recover", "Put in order what a recorder left that did not end in order."),
     "incident": (
         "storage.incidents.cli",
         "incident",

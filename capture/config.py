@@ -17,6 +17,7 @@ from capture.market.selection import Selection
 
 DAY_S: Final = 86_400
 PORT_LIMIT: Final = 65_535
+DAMAGE_POLICIES: Final = ("abort", "archive", "truncate")  # End; keep a copy and read past it; cut the rest off.
 
 
 class VenueSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -48,6 +49,7 @@ class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """Where it goes. batch_s must divide a day; fsync_ms is the most that a power cut can take.
 
     compress: whether sealed segments of the journal are compressed, at compress_level of zstd.
+    on_damage: what recovery does with a segment of an earlier run that is damaged inside, see `DAMAGE_POLICIES`.
     """
 
     root: str = "tape"
@@ -56,6 +58,7 @@ class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     segment_mib: int = 256
     compress: bool = True
     compress_level: int = 9
+    on_damage: str = "archive"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -124,4 +127,6 @@ def check(settings: Settings, *, where: str) -> Settings:
     need(1 <= storage.fsync_ms <= 60_000, "storage.fsync_ms", storage.fsync_ms, "1 to 60000")
     need(1 <= storage.segment_mib <= 65_536, "storage.segment_mib", storage.segment_mib, "1 to 65536")
     need(1 <= storage.compress_level <= 19, "storage.compress_level", storage.compress_level, "1 to 19")
+    policies = ", ".join(DAMAGE_POLICIES)
+    need(storage.on_damage in DAMAGE_POLICIES, "storage.on_damage", repr(storage.on_damage), f"one of {policies}")
     return settings

@@ -144,6 +144,17 @@ class Feed:
         """Take note of what a recorder found outside the stream."""
         self.rows.event(at_ns, Kind.NOTE, expected=kind, text=text, span=(since_ns or at_ns, at_ns))
 
+    def lost(self, at_ns: int, text: str) -> None:
+        """Take note that a journal lost records of this connection before here: framing begins anew.
+
+        What was in them shows by the next number: as a gap that is filled over, so that every book of the session ends.
+        """
+        self.rows.event(at_ns, Kind.NOTE, expected="journal damage", text=text)
+        self._framer = Framer()
+        self._places.clear()
+        self._received_total = 0
+        self.session.lost()
+
     # What an owner takes.
 
     @property

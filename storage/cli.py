@@ -1,4 +1,4 @@
-"""Commands of storage: record and rebuild.
+"""`fixtape record`.
 
 Layer: command line. Parses, calls, prints; imports what is heavy on use.
 """
@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import nullcontext
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -40,6 +39,7 @@ _OPTIONS: Final = {
     "root": ("storage", "root"),
     "batch_s": ("storage", "batch_s"),
     "fsync_ms": ("storage", "fsync_ms"),
+    "on_damage": ("storage", "on_damage"),
 }
 
 
@@ -116,14 +116,17 @@ def record(config: Path | None, seconds: float | None, **options: Any) -> None:
     from capture import kernels
     from capture.client import run
     from storage.recorder import Recorder
-    from storage.status import StatusPrinter
+    from storage.status import StatusPrinter, log_line
 
     printers: list[StatusPrinter] = []
 
     def failed(reason: str, delay_s: float) -> None:
         printers[0].say(f"disconnected: {escaped(reason)}; trying again in {delay_s:.0f} s")
 
-    with Recorder(settings, software(), on_failure=failed) as recorder:
+    def recovered(text: str) -> None:
+        log_line(escaped(text))
+
+    with Recorder(settings, software(), on_failure=failed, on_recovery=recovered) as recorder:
         printers.append(StatusPrinter(recorder))
         if (slow := kernels.warning(kernels.status())) is not None:
             printers[0].say(slow)
@@ -164,53 +167,3 @@ def _print_summary(summary: "Summary", settings: "Settings") -> None:
     beyond = len(summary.shortfalls) - SHORTFALLS_SHOWN
     if beyond > 0:
         click.echo(f"fixtape: and {beyond} more were not recorded, or not all the time; see the table events", err=True)
-
-
-@click.command()
-@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--into",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Directory of the lake to make.  [default: ROOT/lake]",
-)
-@reporting_errors
-def rebuild(root: Path, into: Path | None) -> None:
-    """Make a lake anew from a journal.
-
-    ROOT is a tape's root. Batches that the lake holds already are left alone, so an interrupted rebuild, or a lake
-    whose last batches a crash took, is completed by running it (again). While a recorder writes to ROOT its lake is
-    not touched: name another with --into.
-
-    \b
-    Example:
-      fixtape rebuild tape --into lake-again
-    """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from storage.journal.blocks import segment_bytes
-    from storage.journal.segments import segment_paths
-    from storage.rebuild import rebuild as rebuild_lake
-    from storage.tape_layout import JOURNAL, LAKE, locked
-
-    lake = into or root / LAKE
-    if (lake / JOURNAL).is_dir():
-        raise click.UsageError(f"{lake} is the root of a tape; name a lake within or beside it")
-    in_place = lake.resolve() == (root / LAKE).resolve()
-    journal = root / JOURNAL if (root / JOURNAL).is_dir() else root
-    total = sum(map(segment_bytes, segment_paths(journal)))
-    with (
-        locked(root) if in_place else nullcontext(),
-        Progress(console=Console(stderr=True), transient=True) as bar,
-    ):
-        task = bar.add_task("rebuilding", total=total)
-        report = rebuild_lake(
-            journal,
-            lake,
-            software=software(),
-            progress=lambda count: bar.advance(task, count),
-        )
-    held = f", {report.batches_held} of them there already" if report.batches_held else ""
-    click.echo(f"journal    {report.records:,} records of {report.runs} runs, {report.received_bytes:,} bytes received")
-    click.echo(f"checksums  {report.verified:,} of {report.verified + report.mismatches:,} verified")
-    click.echo(f"lake       {report.rows:,} rows in {report.batches} batches{held}: {lake}")

@@ -12,6 +12,7 @@ Layer: storage, lowest. Imports nothing of it.
     │   ├── JournalMissing       no segment where a journal should be; 2
     │   ├── JournalUnreadable    a segment cannot be opened or read; also an OSError; 74
     │   ├── JournalDamaged       a block is not as it was written; 3
+    │   ├── RunIncomplete        a run's first records are not in the journal; 3
     │   └── JournalTooNew        written by a later version in a layout unknown here; 78
     └── LakeError
         ├── CannotCreate         the lake or a table cannot be made or written; 73
@@ -41,9 +42,12 @@ class RootLocked(StorageError):
 
     exit_code = 75
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(f"{root}: another recorder writes there; stop it first, or give this one a root of its own")
-        self.root = root
+    def __init__(self, root: Path, holder: str | None = None) -> None:
+        who = f": {holder}" if holder else ""
+        super().__init__(
+            f"{root}: another recorder writes there{who}; stop it first, or give this one a root of its own"
+        )
+        self.root, self.holder = root, holder
 
 
 class RootUnsafe(StorageError):
@@ -120,6 +124,19 @@ class JournalDamaged(JournalError):
         super().__init__(f"{path}: block at {offset}: {what}: expected {expected}, received {received}; {remedy}")
         self.path, self.offset, self.what = path, offset, what
         self.expected, self.received, self.remedy = expected, received, remedy
+
+
+class RunIncomplete(JournalError):
+    """The first records of a run are gone: its batches cannot be counted, so none of them is made."""
+
+    exit_code = 3
+
+    def __init__(self, journal: Path, run: str, why: str) -> None:
+        super().__init__(
+            f"{journal}: run {run}: {why}; its batches cannot be counted, so none of them is made; "
+            "bring the missing segments back, or rebuild into an empty lake with --into"
+        )
+        self.journal, self.run, self.why = journal, run, why
 
 
 class JournalTooNew(JournalError):

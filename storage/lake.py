@@ -10,10 +10,12 @@ and always, rows or none, so what `last_version` tells is whole in every table.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import pyarrow as pa
 
 from capture.columns import Columns
 from storage.access import refuse_unsafe
@@ -22,6 +24,8 @@ from storage.commits import TableLog
 from storage.errors import CannotCreate, LakeDamaged, LakeMissing
 from storage.files import write_file
 from storage.schemas import TABLE_LAST, TABLES
+
+Keep = Callable[[str, str, pa.Table], pa.Table]  # Of a table and date, the rows to be written.
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,26 @@ class Lake:
         log = self._logs[table]
         return None if log is None else log.last_version(app_id)
 
+    def last_versions(self, app_id: str) -> dict[str, int]:
+        """Return the version of the last batch of a writer in each table that has one."""
+        asked = {name: log.last_version(app_id) for name, log in self._logs.items() if log is not None}
+        return {name: version for name, version in asked.items() if version is not None}
+
     def write_batch(
-        self, columns: Columns, *, label: str, version: int, app_id: str, at_ns: int, metadata: Mapping[str, str]
+        self,
+        columns: Columns,
+        *,
+        label: str,
+        version: int,
+        app_id: str,
+        at_ns: int,
+        metadata: Mapping[str, str],
+        keep: Keep | None = None,
     ) -> BatchReport:
         """Write one batch and commit it table by table; return once all of it is durable.
 
         Shapes: label begins the files' names, letters, digits and `-_.`; metadata is kept in each commit of the log.
+        keep: which of the rows are written, for a lake of a selection; all of them without it.
         Units: at_ns is taken for the files' modification time.
         Errors: OSError, CommitConflict, CommitContended: write the same batch again; nothing is then there twice.
         """
@@ -116,8 +134,9 @@ class Lake:
                 skipped.append(name)
                 continue
             written = [
-                write_file(log.path, name, [of_date], date=date, label=label)
+                write_file(log.path, name, [kept], date=date, label=label)
                 for date, of_date in dated_tables(table, columns.names)
+                if (kept := of_date if keep is None else keep(name, date, of_date)).num_rows
             ]
             if (written or name == TABLE_LAST) and not log.commit(
                 written, app_id=app_id, version=version, at_ns=at_ns, metadata=metadata

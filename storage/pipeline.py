@@ -11,9 +11,14 @@ from capture.session.rollover import KRAKEN_ROLLOVER
 from capture.session.session import Role, Session, SessionSettings
 from storage.batcher import Batch, Batcher
 from storage.journal.reader import Record, RecordKind
-from storage.lake import BatchReport, Lake
+from storage.lake import BatchReport, Keep, Lake
 
 RECORDER: Final = "fixtape"
+
+
+def app_id_of(run: str) -> str:
+    """Return the name under which a run writes to the lake: each run is a writer of its own."""
+    return f"{RECORDER}/{run}"
 
 
 def recorder_session(sender: str, target: str, *, heartbeat_s: int = 60, answers: bool) -> Session:
@@ -59,7 +64,7 @@ def tell(feed: Feed, batcher: Batcher, record: Record) -> None:
     feed.take_findings()  # Nobody acts upon them: what was asked of the venue is in the journal.
 
 
-def write_batch(lake: Lake, batch: Batch, software: str) -> BatchReport:
+def write_batch(lake: Lake, batch: Batch, software: str, keep: Keep | None = None) -> BatchReport:
     """Write one batch; tables that hold it already are left alone.
 
     Each run is a writer of its own to the lake: a run that was killed before its last commit can be completed by a
@@ -69,7 +74,8 @@ def write_batch(lake: Lake, batch: Batch, software: str) -> BatchReport:
         batch.columns,
         label=batch.label,
         version=batch.number,
-        app_id=f"{RECORDER}/{batch.run}",
+        app_id=app_id_of(batch.run),
         at_ns=batch.end_ns,
         metadata={"fixtape.run": batch.run, "fixtape.software": software},
+        keep=keep,
     )

@@ -2,24 +2,60 @@
 
 Layer: storage. Reads a journal, writes a lake, reads no clock.
 Source: design section 3; a rebuild of the same journal by the same version gives the same bytes.
+Left to others: single files of a lake that is there (`storage.restore`).
+
+Runs are told one after the other, each from its first record; a batch is known by its run and its number in it, so
+batches that the lake holds are left alone, and a rebuild that was stopped goes on when it is called again.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from capture.feed import Feed
-from storage.batcher import Batch, Batcher
-from storage.errors import JournalDamaged, JournalMissing
-from storage.journal.reader import Record, RecordKind, read_journal
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.batcher import Batch
+from storage.errors import JournalMissing, RunIncomplete
+from storage.journal.reader import JournalDamage, RecordKind
+from storage.journal.runs import beginning_fault, runs_of
 from storage.journal.segments import segment_paths
 from storage.lake import Lake
-from storage.pipeline import recorder_session, tell, write_batch
+from storage.log_story import read_story
+from storage.pipeline import app_id_of, write_batch
+from storage.replay import Replay
+from storage.row_order import only_used_values
+from storage.schemas import TABLE_LAST
+
+_MS_NS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of a journal's rows is wanted; None is all. Events that are about no symbol belong to each of them."""
+
+    table: str | None = None
+    date: str | None = None
+    symbol: str | None = None
+
+    def keep(self, table: str, date: str, rows: pa.Table) -> pa.Table:
+        """Return the rows of a table and date that are wanted."""
+        if self.table not in (None, table) or self.date not in (None, date):
+            return rows.slice(0, 0)
+        if self.symbol is None:
+            return rows
+        wanted = pc.equal(rows["symbol"].combine_chunks().cast(pa.string()), self.symbol)
+        if table == TABLE_LAST:
+            wanted = pc.or_kleene(wanted, pc.is_null(rows["symbol"]))
+        return only_used_values(rows.filter(wanted))
 
 
 @dataclass(slots=True)
 class RebuildReport:
-    """What a rebuild came to."""
+    """What a rebuild came to.
+
+    damages: of the journal, where they were read past.
+    """
 
     records: int = 0
     received_bytes: int = 0
@@ -29,62 +65,57 @@ class RebuildReport:
     rows: int = 0
     verified: int = 0
     mismatches: int = 0
-
-
-class _Run:
-    """One run of a recorder, told again."""
-
-    def __init__(self, record: Record, write: Callable[[Batch], None]) -> None:
-        self.run = record.run
-        connection = record.connection
-        sender, target = (connection.sender_comp_id, connection.target_comp_id) if connection else ("", "")
-        self.feed = Feed(recorder_session(sender, target, answers=False))
-        self.batcher = Batcher(record.run, record.batch_s, self.feed, write)
+    damages: list[JournalDamage] = field(default_factory=list)
 
 
 def rebuild(
-    journal: Path, lake_path: Path, *, software: str, progress: Callable[[int], None] | None = None
+    journal: Path,
+    lake_path: Path,
+    *,
+    software: str,
+    progress: Callable[[int], None] | None = None,
+    selection: Selection | None = None,
+    past_damage: bool = False,
 ) -> RebuildReport:
     """Make or complete a lake from a journal; batches that the lake holds are left alone.
 
     Batches are cut as the run that was recorded cut them.
-    Errors: JournalMissing; JournalDamaged where a block is not as it was written; what stood before it is committed.
+    selection: for a lake of its own: a batch is marked as there whichever of its rows are.
+    past_damage: read past damage in the journal, with the hole told as a gap.
+    Errors: JournalMissing; JournalDamaged where a block is not as it was written, and what stood in whole batches
+        before it is committed; RunIncomplete where a run's first records are gone, before anything of it is written.
     """
-    if not segment_paths(journal):
+    paths = segment_paths(journal)
+    if not paths:
         raise JournalMissing(journal)
     lake = Lake.create_or_open(lake_path)
     report = RebuildReport()
+    held = read_story(lake.path / TABLE_LAST)
+    keep = None if selection is None else selection.keep
 
     def write(batch: Batch) -> None:
-        written = write_batch(lake, batch, software)
+        app_id = app_id_of(batch.run)
+        known_ms = held.batches.get((app_id, 1))
+        if batch.number == 1 and known_ms is not None and known_ms != batch.end_ns // _MS_NS:
+            raise RunIncomplete(journal, batch.run, "its first records are not there")
+        written = write_batch(lake, batch, software, keep)
         report.batches += 1
         report.batches_held += bool(written.skipped)
         report.rows += sum(written.rows.values())
 
-    current: _Run | None = None
-    try:
-        for record in read_journal(journal):
-            if current is None or record.run != current.run:
-                if current is not None:
-                    _end(current, report)
-                current = _Run(record, write)
-                report.runs += 1
+    for run in runs_of(paths):
+        fault = beginning_fault(run)
+        if fault is not None:
+            raise RunIncomplete(journal, run.name, fault)
+        replay = Replay(run, write, past_damage=past_damage, held=held.last.get(app_id_of(run.name)))
+        report.runs += 1
+        for record in replay.records():
             report.records += 1
             if record.kind is RecordKind.RECEIVED:
                 report.received_bytes += len(record.data)
-            tell(current.feed, current.batcher, record)
             if progress is not None:
                 progress(len(record.data))
-    except JournalDamaged:
-        if current is not None:
-            _end(current, report)
-        raise
-    if current is not None:
-        _end(current, report)
+        report.verified += replay.verified
+        report.mismatches += replay.mismatches
+        report.damages += replay.damages
     return report
-
-
-def _end(run: _Run, report: RebuildReport) -> None:
-    run.batcher.cut()
-    report.verified += run.feed.counters.verified
-    report.mismatches += run.feed.counters.mismatches

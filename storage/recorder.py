@@ -31,6 +31,7 @@ from storage.journal.compressor import Compressor
 from storage.journal.writer import JournalWriter
 from storage.lake import BatchReport, Lake
 from storage.pipeline import recorder_session, write_batch
+from storage.recovery import Recovery
 from storage.tape_layout import JOURNAL, LAKE, locked, make_root
 from storage.writer_thread import WriterThread
 
@@ -138,6 +139,7 @@ class Recorder:
         software: str,
         *,
         on_failure: Callable[[str, float], None] | None = None,
+        on_recovery: Callable[[str], None] | None = None,
         backoff: Backoff | None = None,
         read_clock: Callable[[], Now] = clock.read,
     ) -> None:
@@ -145,15 +147,26 @@ class Recorder:
         self.root = Path(settings.storage.root)
         self._software = software
         self._on_failure, self._backoff, self._read_clock = on_failure, backoff, read_clock
+        self._on_recovery = on_recovery
 
     def __enter__(self) -> Self:
         settings = self.settings
         make_root(self.root)
-        self._lock = locked(self.root)
-        self._lock.__enter__()
+        now_ns = self._read_clock().wall_ns
+        run = compact_utc(now_ns)
+        self._lock = locked(self.root, doing="record", run=run)
+        left_by = self._lock.__enter__()
         try:
-            lake = Lake.create_or_open(self.root / LAKE)
-            run = compact_utc(self._read_clock().wall_ns)
+            self.recovery = Recovery(
+                self.root,
+                software=self._software,
+                at_ns=now_ns,
+                policy=settings.storage.on_damage,
+                own_run=run,
+                say=self._on_recovery,
+            )
+            self.recovery.before_recording(left_by)
+            lake = self._lake = Lake.create_or_open(self.root / LAKE)
             session = recorder_session(
                 settings.session.sender_comp_id,
                 settings.session.target_comp_id,
@@ -162,6 +175,7 @@ class Recorder:
             )
             self.feed = Feed(session)
             self.writer = WriterThread(lambda batch: _write_new(lake, batch, self._software))
+            self.writer.put_aside_work(self.recovery.steps(lake))
             self.backlog = Backlog(self.feed, self.writer, self.root / JOURNAL)
             self.incidents = IncidentKeeper(self.root, self.root / JOURNAL, run=run, software=self._software)
             self._batcher = Batcher(run, settings.storage.batch_s, self.feed, self._put)
@@ -256,11 +270,12 @@ class Recorder:
             self.backlog.end()
         finally:
             self.writer.finish()
+        self.recovery.own_run_is_whole(self._lake)
 
     def _write_notes(self) -> None:
         """Write down what the threads have to say."""
         of_compressor = [] if self.compressor is None else [self.compressor.notes]
-        for notes in (self.backlog.notes, self.incidents.notes, *of_compressor):
+        for notes in (self.recovery.notes, self.backlog.notes, self.incidents.notes, *of_compressor):
             while notes:
                 self.client.note(*notes.popleft())
 

@@ -93,8 +93,13 @@ class StatusPrinter:
         if self._terminal:
             click.echo(f"\r{' ' * (_columns() - 1)}\r{text}", err=True)
         else:
-            click.echo(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}", err=True)
+            log_line(text)
 
 
 def _columns() -> int:
     return shutil.get_terminal_size((100, 24)).columns
+
+
+def log_line(text: str) -> None:
+    """Print a line with its time, as logs have it."""
+    click.echo(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}", err=True)

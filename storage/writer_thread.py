@@ -7,13 +7,16 @@ Left to others: what becomes of batches for which there is no room (`storage.bac
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from storage.batcher import Batch
 from storage.lake import BatchReport
 
 BATCHES_WAITING_LIMIT: Final = 2  # Beyond it batches are made from the journal, later.
+
+REST_S: Final = 0.002  # Between two steps of work aside, so that it takes what others leave of the processor.
 
 Job = Callable[[], None]
 
@@ -27,6 +30,7 @@ class WriterThread:
         self.batches = 0
         self._write = write
         self._error: BaseException | None = None
+        self._aside: Iterator[None] | None = None
         self._queue: queue.SimpleQueue[Batch | Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="lake-writer", daemon=True)
         self._thread.start()
@@ -50,6 +54,11 @@ class WriterThread:
         """Have something else done in the thread once all batches before it are committed."""
         self._queue.put(job)
 
+    def put_aside_work(self, steps: Iterator[None]) -> None:
+        """Have something done step by step while no batch waits; what is left of it when the writer ends is left."""
+        self._aside = steps
+        self._queue.put(_wake)
+
     def write(self, batch: Batch) -> None:
         """Commit a batch; in the thread, for a job that makes batches of its own."""
         report = self._write(batch)
@@ -69,7 +78,7 @@ class WriterThread:
         self.check()
 
     def _run(self) -> None:
-        while (job := self._queue.get()) is not None:
+        while (job := self._next()) is not None:
             if self._error is not None:
                 continue  # Drained; the journal holds these rows.
             try:
@@ -79,3 +88,20 @@ class WriterThread:
                     job()
             except BaseException as error:  # noqa: BLE001 - it is raised in the thread that hands over batches
                 self._error = error
+
+    def _next(self) -> Batch | Job | None:
+        """Return the next job, steps of the work aside taken until there is one."""
+        while self._aside is not None and self._error is None:
+            with suppress(queue.Empty):
+                return self._queue.get(timeout=REST_S)
+            try:
+                next(self._aside)
+            except StopIteration:
+                self._aside = None
+            except BaseException as error:  # noqa: BLE001 - as of a batch
+                self._error = error
+        return self._queue.get()
+
+
+def _wake() -> None:
+    """Do nothing: what wakes the thread up."""

