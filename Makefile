@@ -17,7 +17,7 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo test test-uncompiled test-peers soak prove fuzz lint bench wheels test-wheels clean
+.PHONY: help setup kernels demo test test-uncompiled test-peers test-faults soak prove fuzz lint bench wheels test-wheels clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,12 @@ $(PEERS)/.ready: tests/peers/requirements.txt
 
 test-peers: $(READY) kernels $(PEERS)/.ready  ## Run tests against other engines; builds QuickFIX once, with a C++ compiler.
 	FIXTAPE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/peers -m peers -s
+
+# The seed is FIXTAPE_FAULTS_SEED. Power cuts and full disks need root and loop devices; FIXTAPE_REQUIRE_ROOT=1 makes a
+# failure of what would be skipped without.
+test-faults: $(READY) kernels  ## Kill recorders and fail their disk, five minutes; LONG=1: of a release, an hour.
+	@rm -f build/fault-results.txt
+	FIXTAPE_FAULTS_LONG=$(LONG) $(BIN)/python -m pytest tests/fault -m faults -s
 
 soak: $(READY) kernels  ## Commit eight hundred times, reconnect ten thousand times; memory and descriptors stay flat.
 	FIXTAPE_COMMITS=800 _RJEM_MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0 \

@@ -88,6 +88,7 @@ class Backlog:
         self.notes: deque[tuple[str, str]] = deque()  # Kind and text, for the recorder to note.
         self._feed, self._writer, self._journal = feed, writer, journal
         self._catch_up: _CatchUp | None = None
+        self._closing = False
 
     def put(self, batch: Batch, batcher: Batcher) -> None:
         """Take a batch over. Errors: whatever ended the writer."""
@@ -99,11 +100,18 @@ class Backlog:
             self._catch_up, self.behind = None, 0
             self.notes.append(("caught up", f"the lake has all batches before {batch.number}"))
         self._writer.put(batch)
-        if self._writer.full:
+        if self._writer.full and not self._closing:
             tail = JournalTail(self._journal, self.position)
             self._catch_up = _CatchUp(self._feed.follower(), batcher, tail, self._writer.write)
             self._writer.put_job(self._catch_up.run)
             self.notes.append(("lag", f"batches after {batch.number} are made from the journal"))
+
+    def close(self) -> None:
+        """From here on a batch is the last: it is taken whether or not there is room, for nothing comes after it.
+
+        `position` is then the last record's, which the feed was told: to go on from there would make its rows twice.
+        """
+        self._closing = True
 
     def end(self) -> None:
         """Have what is behind made to the end of the journal."""

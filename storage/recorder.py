@@ -265,6 +265,7 @@ class Recorder:
         try:
             syncer.finish()
             self.journal.close()
+            self.backlog.close()
             self._batcher.cut()
             self.backlog.end()
         finally:

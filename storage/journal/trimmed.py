@@ -75,7 +75,9 @@ def note_trimmed(root: Path, trimmed: Trimmed) -> None:
             whole = os.pread(descriptor, size, 0).rfind(b"\n") + 1
             if whole < size:  # A line that a crash cut.
                 os.ftruncate(descriptor, whole)
-            os.write(descriptor, msgspec.json.encode(trimmed) + b"\n")
+            line = msgspec.json.encode(trimmed) + b"\n"
+            while line:  # A nearly full disk or a signal takes part of it.
+                line = line[os.write(descriptor, line) :]
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

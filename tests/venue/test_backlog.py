@@ -57,3 +57,32 @@ def test_batches_without_room_are_made_from_the_journal(released_s, tmp_path):
     assert notes[0] == "lag"
     assert ("caught up" in notes) is (released_s is not None)
     assert count == recorder.counters.messages
+
+
+def test_the_last_batch_is_written_once_where_there_is_no_room_for_it(tmp_path):
+    """A stop while as many batches wait as there is room for: the last record's rows are not made a second time."""
+    with venue_thread(SyntheticMarket(4, rate=300, seed=3), speed=1.0) as (server, credentials):
+        settings = settings_for(
+            server, credentials.write_ca(tmp_path / "ca.pem"), tmp_path / "tape", depth=10, batch_s=1
+        )
+        with Recorder(settings, SOFTWARE) as recorder:
+            write, end_as_ever, gate = recorder.writer._write, recorder.backlog.end, threading.Event()
+
+            def slow(batch):
+                gate.wait(30)
+                return write(batch)
+
+            def end():
+                gate.set()
+                end_as_ever()
+
+            def watch():
+                if recorder.writer.waiting == 1 and recorder.counters.messages > 100:
+                    recorder.stop()
+
+            recorder.writer._write = slow
+            recorder.backlog.end = end  # Nothing is written before the last batch is handed over.
+            run(recorder.run(seconds=30, watch=watch))
+
+    rebuild(tmp_path / "tape" / "journal", tmp_path / "again", software=SOFTWARE)
+    assert files_of(tmp_path / "tape" / "lake") == files_of(tmp_path / "again")

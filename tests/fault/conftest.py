@@ -1,0 +1,21 @@
+"""What campaigns share."""
+
+import pytest
+from campaign import SEED
+from rig import rig
+
+RATE = 20_000
+
+
+@pytest.fixture(scope="session")
+def busy_rig(tmp_path_factory):
+    """A venue of four symbols at 20,000 messages a second."""
+    with rig(tmp_path_factory.mktemp("rig") / "busy", rate=RATE, seed=SEED) as it:
+        yield it
+
+
+@pytest.fixture(scope="session")
+def quiet_rig(tmp_path_factory):
+    """A venue of four symbols at 400 messages a second: enough to see whether it is recorded."""
+    with rig(tmp_path_factory.mktemp("rig") / "quiet", rate=400, seed=SEED) as it:
+        yield it
