@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def rebuild(
     root: Path, into: Path | None, date: str | None, table: str | None, symbol: str | None, *, past_damage: bool
 ) -> None:
-    """Make a lake anew from a journal, or make whole the one that is there.
+    """Make a lake anew from a journal, or make whole the one there.
 
     ROOT is a tape's root. In place, batches that the lake lacks are made, and files that its logs name but that are
     missing or damaged are made again under the same names; --date and --table limit the latter. With --into a lake is

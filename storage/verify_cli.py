@@ -29,7 +29,7 @@ _DATE: Final = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 @click.option("--format", "form", type=click.Choice(("table", "json")), default="table", help="How findings come out.")
 @reporting_errors
 def verify(root: Path, date: str | None, form: str, *, quick: bool, rederive: bool) -> None:
-    """Check a tape: every file, every log entry, every number and every book at its key frames.
+    """Check a tape: every file, log entry, number and book.
 
     One line a finding: what, where, expected, received, what to do; exit code 3 if there are any. --quick takes seconds
     a day and is for every day; without it every byte is read, the journal's too, which is for every month. Nothing of
