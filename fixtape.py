@@ -29,9 +29,17 @@ COMMANDS: Final = {
     "venue": ("capture.cli", "venue", "Serve recordings as a simulated Kraken, over TLS 1.3."),
     "record": ("storage.cli", "record", "Record a venue's market data until stopped."),
     "trade": ("capture.trade_cli", "trade", "Place, cancel and list orders."),
-    "rebuild": ("storage.rebuild_cli", "rebuild", "Make a lake anew from a journal, or make whole the one there."),
+    "rebuild": (
+        "storage.rebuild_cli",
+        "rebuild",
+        "Make a lake anew from a journal, or make whole the one that is there.",
+    ),
     "recover": ("storage.recovery_cli", "recover", "Put in order what a recorder left that did not end in order."),
-    "verify": ("storage.verify_cli", "verify", "Check a tape: every file, log entry, number and book."),
+    "verify": (
+        "storage.verify_cli",
+        "verify",
+        "Check a tape: every file, every log entry, every number and every book at its key frames.",
+    ),
     "incident": (
         "storage.incidents.cli",
         "incident",

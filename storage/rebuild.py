@@ -54,7 +54,8 @@ class Selection:
 class RebuildReport:
     """What a rebuild came to.
 
-    damages: of the journal, where they were read past.
+    damages: of the journal, where they were read past. incomplete: runs of which nothing was written, because their
+    first records are gone, and why.
     """
 
     records: int = 0
@@ -66,6 +67,7 @@ class RebuildReport:
     verified: int = 0
     mismatches: int = 0
     damages: list[JournalDamage] = field(default_factory=list)
+    incomplete: dict[str, str] = field(default_factory=dict)
 
 
 def rebuild(
@@ -83,7 +85,7 @@ def rebuild(
     selection: for a lake of its own: a batch is marked as there whichever of its rows are.
     past_damage: read past damage in the journal, with the hole told as a gap.
     Errors: JournalMissing; JournalDamaged where a block is not as it was written, and what stood in whole batches
-        before it is committed; RunIncomplete where a run's first records are gone, before anything of it is written.
+        before it is committed; RunIncomplete where a run's first batch is not the one that the lake has of it.
     """
     paths = segment_paths(journal)
     if not paths:
@@ -104,9 +106,10 @@ def rebuild(
         report.rows += sum(written.rows.values())
 
     for run in runs_of(paths):
-        fault = beginning_fault(run)
+        fault = beginning_fault(run, journal)
         if fault is not None:
-            raise RunIncomplete(journal, run.name, fault)
+            report.incomplete[run.name] = fault
+            continue
         replay = Replay(run, write, past_damage=past_damage, held=held.last.get(app_id_of(run.name)))
         report.runs += 1
         for record in replay.records():

@@ -91,7 +91,7 @@ def rebuild(
             tables = frozenset(TABLES if table is None else (table,))
             restored = restore(root, quarantine, tables=tables, date=date)
     _print(report, lake, restored)
-    if report.damages or (restored is not None and restored.failed):
+    if report.damages or report.incomplete or (restored is not None and restored.failed):
         sys.exit(EXIT_FINDINGS)
 
 
@@ -100,6 +100,8 @@ def _print(report: "RebuildReport", lake: Path, restored: "RestoreReport | None"
     click.echo(f"journal    {report.records:,} records of {report.runs} runs, {report.received_bytes:,} bytes received")
     click.echo(f"checksums  {report.verified:,} of {report.verified + report.mismatches:,} verified")
     click.echo(f"lake       {report.rows:,} rows in {report.batches} batches{held}: {lake}")
+    for run, reason in report.incomplete.items():
+        click.echo(f"fixtape: run {run}: {reason}; its batches cannot be counted, so none of them was made", err=True)
     for damage in report.damages:
         click.echo(f"fixtape: {damage.path}: {damage.size} bytes at {damage.offset}: {damage.what}", err=True)
     if restored is None:

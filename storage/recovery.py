@@ -25,7 +25,7 @@ from storage.batcher import Batch
 from storage.commits import TableLog
 from storage.errors import JournalDamaged, LakeDamaged, RunIncomplete, StorageError
 from storage.journal.runs import Run, beginning_fault, run_of, runs_of
-from storage.journal.segments import segment_paths
+from storage.journal.segments import present_form, segment_name, segment_paths
 from storage.lake import Lake
 from storage.log_story import read_story
 from storage.pipeline import app_id_of, write_batch
@@ -105,7 +105,7 @@ class Recovery:
         paths = segment_paths(self.root) if (self.root / JOURNAL).is_dir() else []
         for path in paths[-SEGMENTS_AT_START:]:
             run_of(path)
-        self._segments = frozenset(path.name.partition(".pcapng")[0] for path in paths)
+        self._segments = frozenset(segment_name(path) for path in paths)
         for name in TABLES:
             self._mend_log(name)
 
@@ -142,7 +142,7 @@ class Recovery:
         """Return the segments that were there at the start, by the names that they have now."""
         if not self._segments:
             return []
-        return [path for path in segment_paths(self.root) if path.name.partition(".pcapng")[0] in self._segments]
+        return [path for path in segment_paths(self.root) if segment_name(path) in self._segments]
 
     def _mend_log(self, name: str) -> None:
         """Cut the log of a table where it is damaged. Errors: LakeNewer; LakeDamaged; OSError."""
@@ -153,7 +153,7 @@ class Recovery:
         if cut.damaged:
             if self._policy == ABORT:
                 raise LakeDamaged(table, f"log entry {cut.version}: {cut.reason}")
-            whole = (run for run in runs_of(self._old_segments()) if beginning_fault(run) is None)
+            whole = (run for run in runs_of(self._old_segments()) if beginning_fault(run, self.root) is None)
             cut.check(frozenset(app_id_of(run.name) for run in whole))
         cut.apply(self._quarantine, self._tell)
 
@@ -161,9 +161,11 @@ class Recovery:
         """Mend a run's segments and make what the lake lacks of it."""
         try:
             for path in run.paths:
-                mend_segment(path, self._quarantine, self._tell, policy=self._policy, last=path == run.paths[-1])
+                last = path == run.paths[-1]
+                mend_segment(present_form(path), self._quarantine, self._tell, policy=self._policy, last=last)
                 yield
-            run = replace(run, paths=tuple(path for path in run.paths if path.exists()))
+            forms = map(present_form, run.paths)  # A segment may have been compressed since it was listed.
+            run = replace(run, paths=tuple(path for path in forms if path.exists()))
             if run.paths:
                 yield from self._complete(run, lake)
                 self._whole.add(run.name, lake.last_versions(app_id_of(run.name)))
@@ -173,7 +175,7 @@ class Recovery:
             self._fail(f"run {run.name}: {(str(error).splitlines() or ['?'])[0]}")
 
     def _complete(self, run: Run, lake: Lake) -> Iterator[None]:
-        fault = beginning_fault(run)
+        fault = beginning_fault(run, self.root)
         if fault is not None:
             raise RunIncomplete(self.root / JOURNAL, run.name, fault)
         story = read_story(lake.path / TABLE_LAST)

@@ -8,8 +8,9 @@ Left to others: what the lake lacks of them (`storage.recovery`).
 A tail is torn where the end of the file cuts its last block, or is zeros, and nothing valid stands behind. At a run's
 end, where nothing valid follows either, other bytes that are no block go the same way, and so does what begins like a
 segment of its own: bytes of an older file, which are no records of this one. The bytes that are cut off are kept in
-quarantine first. A segment so mended is sealed: it then reads as one closed in order, and
-can be compressed.
+quarantine first. A segment so mended is sealed: it then reads as one closed in order, and can be compressed.
+
+A compressed segment was whole once. What is wrong with it is damage, and it is never cut: `truncate` archives it.
 """
 
 import os
@@ -22,6 +23,7 @@ from storage.errors import JournalDamaged
 from storage.journal.blocks import Source, Torn, walk
 from storage.journal.format import Fault, Seal, Section, seal_block
 from storage.journal.reader import REMEDY_DAMAGE, SegmentStory
+from storage.journal.segments import is_packed
 from storage.quarantine import Quarantine
 from storage.stores import sync_directory
 
@@ -56,7 +58,7 @@ def mend_segment(path: Path, quarantine: Quarantine, tell: Tell, *, policy: str,
     Errors: JournalDamaged under `abort`; JournalTooNew; JournalUnreadable; OSError.
     """
     look = _look(path)
-    if last and look.useless < look.size and not look.torn:
+    if last and look.useless < look.size and not look.torn and not is_packed(path):
         _cut(path, look.useless, quarantine, tell, "damage")
         look = _look(path)
     if not look.records and look.damage is None:
@@ -65,9 +67,9 @@ def mend_segment(path: Path, quarantine: Quarantine, tell: Tell, *, policy: str,
         return
     if look.damage is not None:
         _damaged(path, look, quarantine, tell, policy)
-    if look.torn:
+    if look.torn and not is_packed(path):
         _cut(path, look.whole, quarantine, tell, "torn tail" if last else "damage")
-    if not look.sealed and look.records:
+    if not look.sealed and look.records and not is_packed(path):
         _seal(path, look)
         tell("sealed", f"journal segment {path.name}: {look.records} records of a run that did not close it")
 
@@ -113,7 +115,7 @@ def _damaged(path: Path, look: _Look, quarantine: Quarantine, tell: Tell, policy
             received=fault.received,
             remedy=REMEDY_DAMAGE,
         )
-    if policy == TRUNCATE:
+    if policy == TRUNCATE and not is_packed(path):
         _cut(path, offset, quarantine, tell, "damage")
         look.torn, look.sealed = False, False
         kept = _look(path)

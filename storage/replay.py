@@ -17,7 +17,7 @@ from capture.feed import Feed
 from capture.sinks import Connection
 from storage.batcher import Batch, Batcher
 from storage.journal.packets import Numbers
-from storage.journal.reader import JournalDamage, Record, SegmentReader, TornTail
+from storage.journal.reader import JournalDamage, Record, TornTail, read_segment
 from storage.journal.runs import Run
 from storage.journal.writer import BATCH_S
 from storage.log_story import Committed
@@ -79,7 +79,7 @@ class Replay:
     def _read(self) -> Iterator[Record]:
         ends: tuple[Connection | None, Numbers | None] = (None, None)
         for path in self.run.paths:
-            reader = SegmentReader(path, self.damages.append if self._past_damage else None)
+            reader = read_segment(path, self.damages.append if self._past_damage else None)
             connection = None
             for record in reader:
                 connection = record.connection or connection
@@ -112,7 +112,7 @@ def _first_connection(run: Run) -> tuple[Connection | None, int]:
     """Return the first connection of a run, and the seconds of its batches; notes may come before a connection."""
     batch_s = BATCH_S
     for path in run.paths:
-        for record in SegmentReader(path, lambda _: None):
+        for record in read_segment(path, lambda _: None):
             batch_s = record.batch_s if record.run == run.name else batch_s
             if record.connection is not None and record.run == run.name:
                 return record.connection, batch_s

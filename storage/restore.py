@@ -20,7 +20,7 @@ from storage.batcher import Batch
 from storage.batches import dated_tables
 from storage.commits import TableLog
 from storage.files import HASH_DIGITS, WrittenFile, write_file
-from storage.journal.runs import runs_of
+from storage.journal.runs import beginning_fault, runs_of
 from storage.journal.segments import segment_paths
 from storage.log_entries import RemovedFile
 from storage.log_story import Add, Entry, read_story
@@ -87,7 +87,11 @@ def restore(
     try:
         for run in runs_of(segment_paths(root)) if wanted else ():
             of_run = wanted.get(app_id_of(run.name))
-            if of_run:
+            fault = beginning_fault(run, root) if of_run else None
+            if of_run and fault is not None:
+                for item in of_run.values():
+                    report.failed[item.place] = f"of run {run.name} {fault}"
+            elif of_run:
                 _make(Replay(run, _Maker(root, scratch, of_run, report), past_damage=True), progress)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from storage.journal.blocks import Source, Torn, walk
 from storage.journal.reader import RecordKind, SegmentStory, read_segment
+from storage.journal.segments import segment_name
+from storage.journal.trimmed import read_trimmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,15 @@ class Run:
         return sum(path.stat().st_size for path in self.paths)
 
 
-def beginning_fault(run: Run) -> str | None:
-    """Return why the first records of a run are known to be missing, or None.
+def beginning_fault(run: Run, root: Path) -> str | None:
+    """Return why the first records of a run of a tape, or a journal, are known to be missing, or None.
 
-    Errors: JournalUnreadable; JournalTooNew.
+    Errors: JournalUnreadable; JournalTooNew; JournalDamaged where the list of what was trimmed is.
     """
+    trimmed = [it.segment for it in read_trimmed(root) if it.run == run.name]
+    gone = sorted(set(trimmed) - {segment_name(path) for path in run.paths})
+    if gone:
+        return f"{len(gone)} of its segments were trimmed, {gone[0]} the first"
     first = next(read_segment(run.paths[0], lambda _: None), None)
     if first is not None and first.kind is RecordKind.CONTINUED:
         return f"its first segment, {run.paths[0].name}, goes on from one that is not there"

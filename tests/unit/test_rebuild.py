@@ -10,8 +10,9 @@ import pytest
 from crashed import AT_NS, SOFTWARE, files_of, make_tapes, tree
 
 from capture.sinks import Connection
-from storage.errors import RunIncomplete
+from storage.journal.runs import runs_of
 from storage.journal.segments import segment_paths
+from storage.journal.trimmed import Trimmed, note_trimmed
 from storage.journal.writer import JournalWriter
 from storage.lake import Lake
 from storage.quarantine import Quarantine
@@ -130,7 +131,7 @@ def test_what_the_journal_has_not_is_named(tape: Path) -> None:
 
 
 def test_a_run_without_its_beginning_writes_nothing(tmp_path: Path) -> None:
-    """Where the first segment of a run is gone, a rebuild says so before it writes a batch of it."""
+    """Where the first segment of a run is gone, a rebuild names the run and writes no batch of it."""
     writer = JournalWriter(
         tmp_path / "journal", run="20261118T110640.123456789Z", software="x", segment_bytes_limit=1000
     )
@@ -140,11 +141,30 @@ def test_a_run_without_its_beginning_writes_nothing(tmp_path: Path) -> None:
     writer.close()
     segment_paths(tmp_path)[0].unlink()
 
-    with pytest.raises(RunIncomplete, match=r"run 20261118T110640\.123456789Z: its first segment") as caught:
-        rebuild(tmp_path / "journal", tmp_path / "lake", software=SOFTWARE)
+    report = rebuild(tmp_path / "journal", tmp_path / "lake", software=SOFTWARE)
 
-    assert caught.value.exit_code == 3
+    (run,) = report.incomplete
+    assert "goes on from one that is not there" in report.incomplete[run]
+    assert report.batches == 0
     assert files_of(tmp_path / "lake") == set()
+
+
+def test_a_trimmed_run_is_named_and_nothing_of_it_is_written_or_restored(tape: Path, tmp_path: Path) -> None:
+    """What was trimmed is said with its segment; neither a rebuild nor a restoration guesses at the rest."""
+    (path,) = segment_paths(tape)
+    (run,) = [run.name for run in runs_of([path])]
+    note_trimmed(tape, Trimmed("20260101T000000.000000000Z", run, 1, 2, 1, 1, 1, 1, "", AT_NS))
+    Lake.open(tape / "lake").files("messages")[0].path.unlink()
+
+    report = rebuild(tape / "journal", tmp_path / "again", software=SOFTWARE)
+    restored = mended(tape)
+
+    assert report.incomplete == {run: "1 of its segments were trimmed, 20260101T000000.000000000Z the first"}
+    assert files_of(tmp_path / "again") == set()
+    assert restored.restored == []
+    assert [reason.partition(":")[0] for reason in restored.failed.values()] == [
+        f"of run {run} 1 of its segments were trimmed, 20260101T000000.000000000Z the first"
+    ]
 
 
 def test_a_part_of_the_rows_is_refused_in_place(tape: Path) -> None:

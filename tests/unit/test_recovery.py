@@ -12,6 +12,7 @@ from crashed import AT_NS, SOFTWARE, files_of, make_tapes, recover, tree
 from capture.sinks import Connection
 from storage.errors import JournalDamaged, JournalTooNew, LakeDamaged
 from storage.journal.blocks import Source, walk
+from storage.journal.compress import compress_segment
 from storage.journal.format import section_block
 from storage.journal.reader import read_journal
 from storage.journal.segments import segment_paths
@@ -285,6 +286,23 @@ def test_what_another_process_may_be_about_to_name_is_left_alone(whole: Path) ->
 
     assert recover(whole).nothing_done
     assert (day / "hour-11.parquet").exists()
+
+
+@pytest.mark.parametrize("policy", ["archive", "truncate"])
+def test_a_compressed_segment_that_is_damaged_is_kept_and_never_cut(whole: Path, policy: str) -> None:
+    """Its copy goes to quarantine, and the file stays as long as it is."""
+    compress_segment(segment(whole))
+    (whole / WHOLE_RUNS).unlink()
+    path = segment(whole)
+    flip(path, path.stat().st_size // 2)
+    damaged = path.read_bytes()
+
+    report = recover(whole, policy=policy)
+
+    assert report.damaged
+    assert segment(whole).read_bytes() == damaged
+    (kept,) = (whole / "quarantine").rglob("*.zst")
+    assert kept.read_bytes() == damaged
 
 
 @pytest.mark.parametrize("data", [b"", section_block("x", b"{}")[:40]], ids=["empty", "half a header"])
