@@ -8,7 +8,8 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn, ParamSpec, TypeVar
+from datetime import date
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
@@ -18,6 +19,31 @@ R = TypeVar("R")
 EXIT_FINDINGS = 3
 EXIT_IO = 74
 EXIT_INTERRUPTED = 130
+
+
+class UtcDate(click.ParamType[str]):
+    """A UTC date on the command line, YYYY-MM-DD; with `months` also a whole month, YYYY-MM."""
+
+    name = "date"
+
+    def __init__(self, *, months: bool = False) -> None:
+        self._months = months
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the date as it is in the names of directories, or end with a usage error."""
+        text = str(value)
+        whole = f"{text}-01" if self._months and len(text) == len("YYYY-MM") else text
+        if not _is_date(whole):
+            forms = "YYYY-MM-DD, or YYYY-MM for a month" if self._months else "YYYY-MM-DD"
+            self.fail(f"{text!r} is no date; use {forms}", param, ctx)
+        return text
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text  # Python takes other forms of ISO 8601 as well.
+    except ValueError:
+        return False
 
 
 def escaped(text: str) -> str:

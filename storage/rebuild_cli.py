@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from capture.cli_support import EXIT_FINDINGS, escaped, reporting_errors
+from capture.cli_support import EXIT_FINDINGS, UtcDate, escaped, reporting_errors
 from capture.wire.values import compact_utc
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory of the lake to make.  [default: ROOT/lake]",
 )
-@click.option("--date", metavar="YYYY-MM-DD", help="Only this UTC date of receive_ns.")
+@click.option("--date", type=UtcDate(), metavar="YYYY-MM-DD", help="Only this UTC date of receive_ns.")
 @click.option("--table", help="Only this table.")
 @click.option("--symbol", help="Only rows of this symbol; with --into.")
 @click.option("--past-damage", is_flag=True, help="Read past damage in the journal; the hole is told as a gap.")
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def rebuild(
     root: Path, into: Path | None, date: str | None, table: str | None, symbol: str | None, *, past_damage: bool
 ) -> None:
-    """Make a lake anew from a journal, or make whole the one there.
+    """Make a lake anew from a journal, or make whole the one that is there.
 
     ROOT is a tape's root. In place, batches that the lake lacks are made, and files that its logs name but that are
     missing or damaged are made again under the same names; --date and --table limit the latter. With --into a lake is

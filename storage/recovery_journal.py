@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from storage.errors import JournalDamaged
-from storage.journal.blocks import Source, Torn, walk
+from storage.journal.blocks import Source, Torn, damaged, walk
 from storage.journal.format import Fault, Seal, Section, seal_block
-from storage.journal.reader import REMEDY_DAMAGE, SegmentStory
+from storage.journal.reader import SegmentStory
 from storage.journal.segments import is_packed
 from storage.quarantine import Quarantine
 from storage.stores import sync_directory
@@ -107,14 +106,7 @@ def _damaged(path: Path, look: _Look, quarantine: Quarantine, tell: Tell, policy
     offset, fault = look.damage
     where = f"journal segment {path.name}: {look.damages} damaged blocks, the first at {offset} ({fault.what})"
     if policy == ABORT:
-        raise JournalDamaged(
-            path,
-            offset=offset,
-            what=fault.what,
-            expected=fault.expected,
-            received=fault.received,
-            remedy=REMEDY_DAMAGE,
-        )
+        raise damaged(path, offset, fault)
     if policy == TRUNCATE and not is_packed(path):
         _cut(path, offset, quarantine, tell, "damage")
         look.torn, look.sealed = False, False

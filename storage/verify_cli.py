@@ -3,20 +3,17 @@
 Layer: command line. Parses, calls, prints; imports what is heavy on use.
 """
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from capture.cli_support import EXIT_FINDINGS, escaped, reporting_errors
+from capture.cli_support import EXIT_FINDINGS, UtcDate, escaped, reporting_errors
 
 if TYPE_CHECKING:
     from storage.verify import Checked, Finding, Scope
-
-_DATE: Final = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 
 
 @click.command()
@@ -24,12 +21,17 @@ _DATE: Final = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 @click.option(
     "--quick/--full", default=False, help="Names, sizes, footers and logs only; or every byte.  [default: full]"
 )
-@click.option("--date", metavar="YYYY-MM-DD", help="Only this UTC date, or month if just YYYY-MM is given.")
+@click.option(
+    "--date",
+    type=UtcDate(months=True),
+    metavar="YYYY-MM-DD",
+    help="Only this UTC date, or month if just YYYY-MM is given.",
+)
 @click.option("--rederive", is_flag=True, help="Make the lake anew from the journal beside it, and compare.")
 @click.option("--format", "form", type=click.Choice(("table", "json")), default="table", help="How findings come out.")
 @reporting_errors
 def verify(root: Path, date: str | None, form: str, *, quick: bool, rederive: bool) -> None:
-    """Check a tape: every file, log entry, number and book.
+    """Check a tape: every file, every log entry, every number and every book at its key frames.
 
     One line a finding: what, where, expected, received, what to do; exit code 3 if there are any. --quick takes seconds
     a day and is for every day; without it every byte is read, the journal's too, which is for every month. Nothing of
@@ -47,8 +49,6 @@ def verify(root: Path, date: str | None, form: str, *, quick: bool, rederive: bo
 
     from storage.verify import Checked, Scope
 
-    if date is not None and not _DATE.fullmatch(date):
-        raise click.UsageError(f"--date {date}: use YYYY-MM-DD, or YYYY-MM for a month")
     scope, checked, found = Scope(date or "", full=not quick), Checked(), 0
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("verifying", total=None)

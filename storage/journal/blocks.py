@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from storage.errors import JournalError, JournalUnreadable
+from storage.errors import JournalDamaged, JournalError, JournalUnreadable
 from storage.journal.format import (
     BLOCK_BYTES_LIMIT,
     BLOCK_BYTES_MIN,
@@ -31,6 +31,7 @@ from storage.journal.packed import PackedReader
 from storage.journal.segments import is_packed, other_form
 
 WINDOW_BYTES: Final = 2**20
+REMEDY_DAMAGE: Final = "restore the segment from a copy, or read on past it and mark the gap"
 
 _BLOCK_HEAD_BYTES: Final = 8
 _ALIGNMENT: Final = 4
@@ -140,6 +141,13 @@ def sealed_size(source: Source) -> int | None:
         end -= index_bytes
     seal = decode_block(source.at(max(0, end - SEAL_BYTES), SEAL_BYTES))
     return end if isinstance(seal, Seal) else None
+
+
+def damaged(path: Path, offset: int, fault: Fault, remedy: str = REMEDY_DAMAGE) -> JournalDamaged:
+    """Return the error that says what is wrong with a block."""
+    return JournalDamaged(
+        path, offset=offset, what=fault.what, expected=fault.expected, received=fault.received, remedy=remedy
+    )
 
 
 def walk(source: Source, offset: int = 0) -> Iterator[Step]:

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from storage.access import FILE_MODE
 from storage.errors import JournalDamaged, JournalError, JournalUnreadable, JournalUnwritable
-from storage.journal.blocks import Source, sealed_size
+from storage.journal.blocks import Source, damaged, sealed_size
 from storage.journal.packed import PIECES_LIMIT, PackedReader, Packer, check_packed, read_index
 from storage.journal.segments import other_form
 from storage.stores import sync_directory
@@ -118,14 +118,7 @@ def _write(temporary: Path, source: Source, size: int, level: int, stopped: Call
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # What is read back then comes from the disk.
         read_back = PackedReader(temporary, descriptor, os.fstat(descriptor).st_size)
         for at, fault in chain(check_packed(temporary, descriptor), read_back.check()):
-            raise JournalDamaged(
-                temporary,
-                offset=at,
-                what=fault.what,
-                expected=fault.expected,
-                received=fault.received,
-                remedy=REMEDY_NOT_SAME,
-            )
+            raise damaged(temporary, at, fault, REMEDY_NOT_SAME)
     return True
 
 

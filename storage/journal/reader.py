@@ -18,13 +18,12 @@ import msgspec
 
 from capture.sinks import Connection, Position
 from storage.errors import JournalDamaged, JournalTooNew
-from storage.journal.blocks import Source, Torn, walk
+from storage.journal.blocks import REMEDY_DAMAGE, Source, Torn, damaged, walk
 from storage.journal.format import SCHEMA, About, Block, Direction, Fault, Fields, Index, Packet, Seal, Section
 from storage.journal.packets import FIN, NUMBERS_BEFORE, RST, SYN, Numbers, advanced, decode_packet
 from storage.journal.segments import segment_name, segment_paths
 from storage.journal.writer import BATCH_S
 
-REMEDY_DAMAGE: Final = "restore the segment from a copy, or read on past it and mark the gap"
 REMEDY_TAIL: Final = "nothing to do: that write never ended, and every record before it is whole"
 
 
@@ -155,14 +154,7 @@ class SegmentReader(Iterator[Record]):
 
     def _damaged(self, offset: int, size: int, fault: Fault) -> None:
         if self._on_damage is None:
-            raise JournalDamaged(
-                self.path,
-                offset=offset,
-                what=fault.what,
-                expected=fault.expected,
-                received=fault.received,
-                remedy=REMEDY_DAMAGE,
-            )
+            raise damaged(self.path, offset, fault)
         self._on_damage(
             JournalDamage(self.path, offset, size, offset + fault.at, fault.what, fault.expected, fault.received)
         )

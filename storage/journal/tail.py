@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from capture.sinks import Position
-from storage.errors import JournalDamaged
-from storage.journal.blocks import Source, Torn, walk
-from storage.journal.reader import REMEDY_DAMAGE, Record, SegmentStory
+from storage.journal.blocks import Source, Torn, damaged, walk
+from storage.journal.reader import Record, SegmentStory
 from storage.journal.segments import segment_name, segment_paths
 
 
@@ -46,14 +45,7 @@ class JournalTail:
                 self._offset = offset + size
                 record, fault = self._story.take(offset, found)
                 if fault is not None:
-                    raise JournalDamaged(
-                        self._path,
-                        offset=offset,
-                        what=fault.what,
-                        expected=fault.expected,
-                        received=fault.received,
-                        remedy=REMEDY_DAMAGE,
-                    )
+                    raise damaged(self._path, offset, fault)
                 if record is not None and not self._before(record):
                     yield record
 
