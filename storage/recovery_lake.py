@@ -30,7 +30,7 @@ from storage.log_story import (
 )
 from storage.quarantine import Quarantine
 from storage.recovery_journal import Tell
-from storage.stores import sync_directory
+from storage.stores import sync_directory, writer_is_gone
 
 GRACE_NS: Final = 86_400 * 10**9  # What another process writes is named long before that.
 _OF_A_BATCH: Final = re.compile(r"\.?\d{8}T\d{6}Z")
@@ -145,7 +145,7 @@ def _bad_checkpoints(table: Path) -> tuple[list[tuple[Path, str]], int]:
 
 def remove_leftovers(lake: Path, at_ns: int, tell: Tell) -> None:
     """Remove temporaries that were never renamed: nobody saw them, and their batch is made again from the journal."""
-    found = [path for path in _leftovers(lake) if _abandoned(path, at_ns)]
+    found = [path for path in _leftovers(lake) if writer_is_gone(path.name) or _abandoned(path, at_ns)]
     size = sum(path.stat().st_size for path in found)
     for path in found:
         path.unlink()

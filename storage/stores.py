@@ -9,6 +9,7 @@ pyarrow nor DuckDB nor deltalake takes for a table's file; one that a killed pro
 """
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -18,6 +19,8 @@ from typing import BinaryIO, Final, NamedTuple, Protocol
 from storage.access import FILE_MODE, create_file, make_directories
 
 TEMPORARY_SUFFIX: Final = ".tmp"
+
+_TEMPORARY: Final = re.compile(r"\.([1-9][0-9]{0,9})-[0-9a-f]{8}\.tmp$")
 
 
 class Stored(NamedTuple):
@@ -170,10 +173,31 @@ def store_at(where: Path | Store) -> Store:
     return LocalStore(where) if isinstance(where, Path) else where
 
 
+def writer_is_gone(name: str) -> bool:
+    """Return whether a temporary is nobody's: its process has ended, or is this one, which asks while it writes none.
+
+    In a container a recorder has the same number again each time it starts.
+    """
+    found = _TEMPORARY.search(name)
+    if found is None:
+        return False
+    process = int(found[1])
+    if process == os.getpid():
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # It lives, as another user's.
+        pass
+    return False
+
+
 @contextmanager
 def _temporary(directory: Path, label: str) -> Iterator[tuple[Path, BinaryIO]]:
     """Yield a new file of our mode under a name of its own; at the end that name is gone."""
-    path = directory / f".{label}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"  # Two processes may write the same file.
+    # Two processes may write the same file, and a later one must know whether this one still does.
+    path = directory / f".{label}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
     with os.fdopen(create_file(path, os.O_WRONLY | os.O_EXCL), "wb") as file:
         try:
             yield path, file

@@ -28,7 +28,7 @@ from storage.journal.reader import RecordKind, read_journal, read_segment
 from storage.journal.segments import SUFFIX, present_form, segment_name, segment_paths
 from storage.schemas import TABLES
 
-TEMPORARY = re.compile(r"(^\.(?!lock$|reserve$).*)|(.*\.(tmp|part)$)|(^_staging.*)|(^tmp.*)|(.*\.tmp\..*)")
+TEMPORARY = re.compile(r"(^\.(?!lock$|reserve$|whole\.json$).*)|(.*\.(tmp|part)$)|(^_staging.*)|(^tmp.*)|(.*\.tmp\..*)")
 _LOG = "_delta_log"
 
 

@@ -1,16 +1,28 @@
-"""What brings a tape back after a fault: the commands that a person has, called in this process."""
+"""What brings a tape back after a fault: what every start of a recorder does, called in this process."""
+
+import time
 
 import checker
 
+from storage.lake import Lake
 from storage.rebuild import rebuild
+from storage.recovery import Recovery
+from storage.recovery_journal import ARCHIVE
+from storage.tape_layout import LAKE, locked
 
 SOFTWARE = "fixtape faults"
 
 
 def recover(root):
-    """Bring the tape under a root back into order."""
-    if checker.paths_under(root):
-        rebuild(root / "journal", root / "lake", software=SOFTWARE)
+    """Bring the tape under a root back into order; nothing may be left undone."""
+    if not checker.paths_under(root):
+        return
+    with locked(root, doing="recover") as left_by:
+        recovery = Recovery(root, software=SOFTWARE, at_ns=time.time_ns(), policy=ARCHIVE)
+        recovery.before_recording(left_by)
+        for _ in recovery.steps(Lake.create_or_open(root / LAKE)):
+            pass
+    assert not recovery.report.failed, recovery.report.failed
 
 
 def rebuilt(root, into):

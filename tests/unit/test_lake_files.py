@@ -209,7 +209,7 @@ def test_the_final_name_comes_after_the_sync(tmp_path: Path, monkeypatch: pytest
 
     temporary = steps[1].removeprefix("rename ")
     assert steps == [f"sync {temporary}", f"rename {temporary}", "sync directory"]
-    assert re.fullmatch(rf"\.{LABEL}\.[0-9a-f]+\.tmp", temporary)
+    assert re.fullmatch(rf"\.{LABEL}\.[0-9]+-[0-9a-f]+\.tmp", temporary)
 
 
 def test_a_failed_sync_leaves_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

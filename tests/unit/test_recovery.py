@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -276,6 +277,22 @@ def test_files_that_no_log_names_are_set_aside(whole: Path, tmp_path: Path) -> N
     assert kept.read_bytes() == b"PAR1 what is this"
     assert not list(day.glob(".*"))
     assert_recovered(whole, tmp_path / "again")
+
+
+def test_a_temporary_goes_with_the_process_that_wrote_it(whole: Path) -> None:
+    """What a process that ended left of a log entry is nobody's; what one that lives is writing is left to it."""
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    log = whole / "lake" / "messages" / "_delta_log"
+    dead, live = (log / f".{7:020}.json.{process}-0a1b2c3d.tmp" for process in (ended.pid, os.getppid()))
+    for path in (dead, live):
+        path.write_bytes(b"half an entry")
+        os.utime(path, ns=(AT_NS, AT_NS))
+
+    report = recover(whole)
+
+    assert kinds(report) == ["removed"]
+    assert (dead.exists(), live.exists()) == (False, True)
 
 
 def test_what_another_process_may_be_about_to_name_is_left_alone(whole: Path) -> None:
