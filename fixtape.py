@@ -59,7 +59,7 @@ COMMANDS: Final = {
         "silence_command",
         "Print which seconds were active, proven quiet, or unknown, in runs, for each session.",
     ),
-    "sql": ("queries.cli", "sql_command", "Print the answer to one SELECT over the tape."),
+    "sql": ("queries.sql_cli", "sql_command", "Print the answer to one SELECT over the tape."),
     "doctor": ("capture.doctor", "doctor", "Say what is installed, and whether it works."),
 }
 

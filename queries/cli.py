@@ -1,80 +1,32 @@
-"""Commands that ask a tape: changes, trades, book, silence, sql.
+"""Commands that print what a tape holds: changes, trades, book, silence.
 
 Layer: queries, at the top. Parses, asks once, prints; rows to standard output, words to standard error.
 Source: style guide section 8.
+Left to others: what all commands share (`queries.cli_support`), SQL of the user (`queries.sql_cli`).
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import click
-import duckdb
 
-from capture.cli_support import EXIT_FINDINGS, escaped, reporting_errors
+from capture.cli_support import EXIT_FINDINGS, reporting_errors
 from queries.books import BookAt
-from queries.errors import StatementFailed, TimeNotUnderstood
+from queries.cli_support import (
+    UTC_TIME,
+    format_option,
+    limit_option,
+    opened_tape,
+    root_argument,
+    symbol_option,
+    window_options,
+)
 from queries.render import Format, emit, json_text
-from queries.tape import Tape
-from queries.times import as_ns
 
 CHANGES_SHOWN: Final = ("receive_time", "msg_seq_num", "side", "action", "price", "size", "proven")
 TRADES_SHOWN: Final = ("receive_time", "msg_seq_num", "aggressor_side", "order_type", "price", "size", "proven")
 SILENCE_SHOWN: Final = ("session_id", "symbol", "state", "from_time", "to_time", "seconds")
-
-Command = TypeVar("Command", bound=Callable[..., None])
-
-
-class UtcTime(click.ParamType[int]):
-    """A moment in UTC, to the nanosecond."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the moment as nanoseconds since the epoch."""
-        if isinstance(value, int):
-            return value
-        try:
-            return as_ns(str(value))
-        except TimeNotUnderstood as error:
-            self.fail(str(error), param, ctx)
-
-
-UTC_TIME: Final = UtcTime()
-
-
-def root_argument(command: Command) -> Command:
-    """Take the tape's directory, and whether it is read without what is damaged."""
-    argument = click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
-    text = "Answer without files that cannot be read, name them, and exit with 3."
-    return argument(click.option("--leave-out-damaged", is_flag=True, help=text)(command))
-
-
-def symbol_option(command: Command) -> Command:
-    """Take the symbol."""
-    return click.option("--symbol", required=True, help="Symbol as the venue lists it, e.g. BTC/USD.")(command)
-
-
-def window_options(command: Command) -> Command:
-    """Take a half-open window of receive time."""
-    start = click.option("--from", "start", type=UTC_TIME, help="First moment of receive time, in UTC.")
-    end = click.option("--to", "end", type=UTC_TIME, help="First moment no longer wanted, in UTC.")
-    return start(end(command))
-
-
-def format_option(command: Command) -> Command:
-    """Take the format to print in."""
-    choice = click.Choice(["table", "csv", "json"])
-    text = "A table to read, CSV, or one JSON object a line."
-    return click.option("--format", "form", type=choice, default="table", show_default=True, help=text)(command)
-
-
-def limit_option(command: Command) -> Command:
-    """Take how many rows to print."""
-    text = "Rows at most, 0 for all. Without it a table stops at 50 and the other formats do not stop."
-    return click.option("--limit", type=click.IntRange(min=0), help=text)(command)
 
 
 @click.command("changes")
@@ -101,7 +53,7 @@ def changes_command(
     Example:
       fixtape changes ./tape --symbol BTC/USD --from 2026-03-01T12:00Z --to 2026-03-01T12:05Z
     """
-    with _opened(root, leave_out_damaged=leave_out_damaged) as tape:
+    with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape:
         emit(tape.changes(symbol, start, end), form, limit=limit, columns=CHANGES_SHOWN)
 
 
@@ -127,7 +79,7 @@ def trades_command(
     Example:
       fixtape trades ./tape --symbol BTC/USD --from 2026-03-01T12:00Z --format csv
     """
-    with _opened(root, leave_out_damaged=leave_out_damaged) as tape:
+    with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape:
         emit(tape.trades(symbol, start, end), form, limit=limit, columns=TRADES_SHOWN)
 
 
@@ -148,7 +100,7 @@ def book_command(root: Path, leave_out_damaged: bool, symbol: str, at: int | Non
     Example:
       fixtape book ./tape --symbol BTC/USD --at 2026-03-01T12:00:00.250Z
     """
-    with _opened(root, leave_out_damaged=leave_out_damaged) as tape:
+    with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape:
         found = tape.book(symbol, at, depth)
         _print_book(found, form)
     if found.certificate.checksum_agrees is False:
@@ -183,28 +135,8 @@ def silence_command(
     Example:
       fixtape silence ./tape --symbol BTC/USD --totals
     """
-    with _opened(root, leave_out_damaged=leave_out_damaged) as tape:
+    with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape:
         emit(tape.silence(symbol, start, end, totals=totals), form, limit=limit, columns=SILENCE_SHOWN)
-
-
-@click.command("sql")
-@root_argument
-@click.argument("query")
-@format_option
-@limit_option
-@reporting_errors
-def sql_command(root: Path, leave_out_damaged: bool, query: str, form: Format, limit: int | None) -> None:
-    """Print the answer to one SELECT over the tape.
-
-    Views: book_changes, order_changes, trades, quotes, books, messages, instruments, events; in schema raw the same as
-    stored. The statement sees nothing but the tape: no other file, no network, no setting.
-
-    \b
-    Example:
-      fixtape sql ./tape "SELECT symbol, count(*) AS trades FROM trades GROUP BY symbol ORDER BY trades DESC"
-    """
-    with _opened(root, leave_out_damaged=leave_out_damaged) as tape:
-        emit(tape.sql(query), form, limit=limit)
 
 
 def _print_book(book: BookAt, form: Format) -> None:
@@ -214,28 +146,3 @@ def _print_book(book: BookAt, form: Format) -> None:
         click.echo(json_text(book.as_dict()))
     else:
         emit(book.to_arrow(), form)
-
-
-@contextmanager
-def _opened(root: Path, *, leave_out_damaged: bool) -> Iterator[Tape]:
-    """Give a tape; at the end tell what was left out of the answer."""
-    with Tape(root, leave_out_damaged=leave_out_damaged) as tape:
-        with _running():
-            yield tape
-        for path, reason in tape.left_out.items():
-            click.echo(f"fixtape: left out: {escaped(str(path))}: {escaped(reason)}", err=True)
-        if tape.left_out:
-            sys.exit(EXIT_FINDINGS)
-
-
-@contextmanager
-def _running() -> Iterator[None]:
-    """Turn what DuckDB finds wrong only as it runs into an error of ours."""
-    try:
-        yield
-    except duckdb.Error as error:
-        raise StatementFailed(str(error)) from error
-    except RuntimeError as error:
-        if "interrupted" not in str(error):
-            raise
-        raise KeyboardInterrupt from error  # As DuckDB 2.0 tells of Ctrl-C.

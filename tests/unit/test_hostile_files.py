@@ -11,8 +11,9 @@ from lake_maker import make_lake
 from lake_rows import SECOND, T0, add
 
 from capture.columns import Columns
-from queries.cli import sql_command, trades_command
+from queries.cli import trades_command
 from queries.errors import FilesDamaged
+from queries.sql_cli import sql_command
 from queries.tape import Tape
 from storage import inspection
 from storage.inspection import ROW_GROUP_ROWS_LIMIT, trouble

@@ -10,7 +10,8 @@ from lake_maker import make_lake
 from lake_rows import T0, add, add_change, add_snapshot
 
 from capture.columns import Action, Columns, Side
-from queries.cli import book_command, changes_command, sql_command, trades_command
+from queries.cli import book_command, changes_command, trades_command
+from queries.sql_cli import sql_command
 
 COMMANDS = {"changes": changes_command, "trades": trades_command, "book": book_command, "sql": sql_command}
 

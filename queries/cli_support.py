@@ -1,0 +1,96 @@
+"""What every command that asks a tape shares: its options, the tape opened, errors of DuckDB as ours.
+
+Layer: queries, below every `*cli.py`.
+Source: style guide section 8.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import click
+import duckdb
+
+from capture.cli_support import EXIT_FINDINGS, escaped
+from queries.errors import StatementFailed, TimeNotUnderstood
+from queries.tape import Tape
+from queries.times import as_ns
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+class UtcTime(click.ParamType[int]):
+    """A moment in UTC, to the nanosecond."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the moment as nanoseconds since the epoch."""
+        if isinstance(value, int):
+            return value
+        try:
+            return as_ns(str(value))
+        except TimeNotUnderstood as error:
+            self.fail(str(error), param, ctx)
+
+
+UTC_TIME: Final = UtcTime()
+
+
+def root_argument(command: Command) -> Command:
+    """Take the tape's directory, and whether it is read without what is damaged."""
+    argument = click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+    text = "Answer without files that cannot be read, name them, and exit with 3."
+    return argument(click.option("--leave-out-damaged", is_flag=True, help=text)(command))
+
+
+def symbol_option(command: Command) -> Command:
+    """Take the symbol."""
+    return click.option("--symbol", required=True, help="Symbol as the venue lists it, e.g. BTC/USD.")(command)
+
+
+def window_options(command: Command) -> Command:
+    """Take a half-open window of receive time."""
+    start = click.option("--from", "start", type=UTC_TIME, help="First moment of receive time, in UTC.")
+    end = click.option("--to", "end", type=UTC_TIME, help="First moment no longer wanted, in UTC.")
+    return start(end(command))
+
+
+def format_option(command: Command) -> Command:
+    """Take the format to print in."""
+    choice = click.Choice(["table", "csv", "json"])
+    text = "A table to read, CSV, or one JSON object a line."
+    return click.option("--format", "form", type=choice, default="table", show_default=True, help=text)(command)
+
+
+def limit_option(command: Command) -> Command:
+    """Take how many rows to print."""
+    text = "Rows at most, 0 for all. Without it a table stops at 50 and the other formats do not stop."
+    return click.option("--limit", type=click.IntRange(min=0), help=text)(command)
+
+
+@contextmanager
+def opened_tape(root: Path, *, leave_out_damaged: bool) -> Iterator[Tape]:
+    """Give a tape; at the end tell what was left out of the answer."""
+    with Tape(root, leave_out_damaged=leave_out_damaged) as tape:
+        with running():
+            yield tape
+        for path, reason in tape.left_out.items():
+            click.echo(f"fixtape: left out: {escaped(str(path))}: {escaped(reason)}", err=True)
+        if tape.left_out:
+            sys.exit(EXIT_FINDINGS)
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Turn what DuckDB finds wrong only as it runs into an error of ours."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise StatementFailed(str(error)) from error
+    except RuntimeError as error:
+        if "interrupted" not in str(error):
+            raise
+        raise KeyboardInterrupt from error  # As DuckDB 2.0 tells of Ctrl-C.
