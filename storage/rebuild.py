@@ -23,6 +23,7 @@ from storage.journal.segments import segment_paths
 from storage.lake import Lake
 from storage.log_story import read_story
 from storage.pipeline import app_id_of, write_batch
+from storage.recovery_lake import remove_leftovers
 from storage.replay import Replay
 from storage.row_order import only_used_values
 from storage.schemas import TABLE_LAST
@@ -91,6 +92,7 @@ def rebuild(
     if not paths:
         raise JournalMissing(journal)
     lake = Lake.create_or_open(lake_path)
+    remove_leftovers(lake.path)  # Of a rebuild that was killed.
     report = RebuildReport()
     held = read_story(lake.path / TABLE_LAST)
     keep = None if selection is None else selection.keep

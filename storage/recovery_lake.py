@@ -143,15 +143,22 @@ def _bad_checkpoints(table: Path) -> tuple[list[tuple[Path, str]], int]:
     return bad, begin
 
 
-def remove_leftovers(lake: Path, at_ns: int, tell: Tell) -> None:
-    """Remove temporaries that were never renamed: nobody saw them, and their batch is made again from the journal."""
-    found = [path for path in _leftovers(lake) if writer_is_gone(path.name) or _abandoned(path, at_ns)]
+def remove_leftovers(lake: Path, at_ns: int | None = None, tell: Tell | None = None) -> None:
+    """Remove temporaries that were never renamed: nobody saw them, and their batch is made again from the journal.
+
+    at_ns: remove those of batches and of long ago too, whoever wrote them; for who holds the tape's lock.
+    """
+    found = [
+        path
+        for path in _leftovers(lake)
+        if writer_is_gone(path.name) or (at_ns is not None and _abandoned(path, at_ns))
+    ]
     size = sum(path.stat().st_size for path in found)
     for path in found:
         path.unlink()
     for directory in {path.parent for path in found}:
         sync_directory(directory)
-    if found:
+    if found and tell is not None:
         tell("removed", f"{len(found)} temporaries of the lake that were never files, {size} bytes")
 
 

@@ -99,11 +99,11 @@ def image(folder, kind, *, mib=600):
 
 
 @contextmanager
-def memory(folder, *, kib):
+def memory(folder, *, kib, name="small"):
     """A small file system in memory, which is soon full."""
     require_root("mount")
     folder.mkdir(parents=True, exist_ok=True)
-    disk = Disk(folder / "small", ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs"])
+    disk = Disk(folder / name, ["mount", "-t", "tmpfs", "-o", f"size={kib}k,mode=750", "tmpfs"])
     try:
         yield disk
     finally:

@@ -47,10 +47,7 @@ def test_a_full_disk_of_the_lake_leaves_the_journal_whole(busy_rig, tmp_path):
     """The lake alone on a small disk: no row is lost that the journal holds."""
     after = Aftermath()
     root = tmp_path / "tape"
-    root.mkdir()
-    with memory(root, kib=1024) as disk:
-        lake = root / "lake"
-        lake.symlink_to(disk.path, target_is_directory=True)
+    with memory(root, kib=1024, name="lake") as disk:
         run = busy_rig.start(root)
         wait_until(lambda: run.ended() or time.monotonic_ns() - run.began_ns > 6e9, 20, "the disk is full")
         if not run.ended():
