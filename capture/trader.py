@@ -45,7 +45,13 @@ class Trader(asyncio.Protocol):
 
     async def log_on(self) -> None:
         """Connect and log on. Errors: VenueError, StoreFailed."""
-        await open_connection(self.endpoint, tls_context(self.endpoint.ca_file), lambda: self)
+        try:
+            await open_connection(self.endpoint, tls_context(self.endpoint.ca_file), lambda: self)
+        except asyncio.CancelledError:
+            if self._transport is not None:  # uvloop may forget what is cancelled in the moment it comes up.
+                self._transport.abort()
+                self.connection_lost(None)
+            raise
         session = self.trading.session
         await self.until(lambda: session.state not in {State.CONNECTED, State.LOGON_SENT}, None)
         if self._over or session.state is not State.ACTIVE:
@@ -107,6 +113,8 @@ class Trader(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note of the end of the connection."""
+        if self._over:
+            return
         self._reason = self._reason or self.trading.close_reason or (str(exc) if exc is not None else "")
         self._over = True
         self.trading.closed()
