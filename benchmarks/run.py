@@ -2,9 +2,9 @@
 
     python benchmarks/run.py [--only NAME ...] [--rounds N] [--long] [--folder DIR]
 
-One module for each question: decode, books, scaling, latency, encodings, end-to-end. Contenders take turns, and every
-figure is a median with the lowest and the highest round; encodings are measured once, against each other. No figure
-fails anything here: what fails a run is a wrong result.
+One module for each question: decode, books, scaling, latency, encodings, end-to-end, rebuild. Contenders take turns,
+and every figure is a median with the lowest and the highest round; encodings are measured once, against each other. No
+figure fails anything here: what fails a run is a wrong result.
 
 FIXTAPE_PEERS_PYTHON and FIXTAPE_OPPONENTS_PYTHON name the environments of QuickFIX, and of order-book and cryptofeed;
 `make bench` makes both. Without one, its contenders are left out, and the tables say so.
@@ -25,6 +25,7 @@ import column_encodings
 import decode
 import end_to_end
 import latency
+import rebuilding
 import scaling
 
 ROUNDS: Final = 5
@@ -73,10 +74,12 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--only", nargs="+", metavar="NAME", help="of decode, books, scaling, latency, encodings, end-to-end"
+        "--only", nargs="+", metavar="NAME", help="of decode, books, scaling, latency, encodings, end-to-end, rebuild"
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each (default: {ROUNDS})")
-    parser.add_argument("--long", action="store_true", help=f"end to end for {END_TO_END_LONG_S:.0f} s a round")
+    parser.add_argument(
+        "--long", action="store_true", help=f"end to end and rebuild for {END_TO_END_LONG_S:.0f} s a round"
+    )
     parser.add_argument(
         "--folder", type=Path, help="where tapes are written (default: the system's for temporary files)"
     )
@@ -90,6 +93,7 @@ def main() -> None:
         "latency": lambda: latency.measure(rounds, LATENCY_S, folder=folder),
         "encodings": column_encodings.measure,
         "end-to-end": lambda: end_to_end.measure(rounds, seconds, folder=folder),
+        "rebuild": lambda: rebuilding.measure(rounds, seconds, folder=folder),
     }
     wanted = options.only or list(questions)
     if unknown := set(wanted) - set(questions):

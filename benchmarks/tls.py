@@ -3,7 +3,7 @@
 import json
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +43,19 @@ class Line:
         self._port = said["port"]
         self.pass_messages: int = said["messages"]
 
-    def run(self, seconds: float, *, rate: int = 0, most: int = 0, reads: bool = False) -> Run:
-        """Return one connection's run. Errors: AssertionError where anything sent is not in the lake, or is wrong."""
+    def run(
+        self,
+        seconds: float,
+        *,
+        rate: int = 0,
+        most: int = 0,
+        reads: bool = False,
+        look: Callable[[Path], None] | None = None,
+    ) -> Run:
+        """Return one connection's run. Errors: AssertionError where anything sent is not in the lake, or is wrong.
+
+        look: called with the tape's root before it is removed.
+        """
         with tempfile.TemporaryDirectory(dir=self._folder) as path:
             root, reads_file = Path(path) / "tape", Path(path) / "reads"
             self._sender.say(json.dumps({"seconds": seconds, "rate": rate, "most": most}))
@@ -63,6 +74,8 @@ class Line:
                 times.frombytes(reads_file.read_bytes())
             with fixtape.open(root) as tape:
                 rows, first_ns, last_ns = _span(tape, sent["first_number"])
+            if look is not None:
+                look(root)
         counts = {key: recorded[key] for key in ("messages", "verified", "entries", "mismatches", "gaps")}
         expected = {key: sent[key] for key in ("messages", "verified", "entries")} | {"mismatches": 0, "gaps": 0}
         assert counts == expected, f"sent {expected}, recorded {counts}"
