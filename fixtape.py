@@ -54,6 +54,7 @@ COMMANDS: Final = {
         "book_command",
         "Print the book of a symbol as it stood at a moment, and what it rests on.",
     ),
+    "bars": ("queries.bars_cli", "bars_command", "Print bars of the trades of a symbol, or of its quotes."),
     "silence": (
         "queries.cli",
         "silence_command",

@@ -21,10 +21,11 @@ from queries.errors import StatementFailed
 from queries.file_gate import FileGate
 from queries.statements import statement
 from storage.lake import FileInfo
-from storage.schemas import LEVELS, SCHEMAS, TABLES
+from storage.schemas import LEVELS, SCHEMAS, TABLE_LAST, TABLES
 
 FIRST_FILES: Final = 8  # How many of the newest files a backward search reads first; each further step doubles it.
-_MACROS: Final = ("macro_scaled", "macro_time_of_ms")
+_NO_PARTS: Final[Mapping[str, str]] = {}
+_MACROS: Final = ("macro_scaled", "macro_at_scale", "macro_time_of_ms")
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -93,14 +94,23 @@ class Engine:
         return (min(file.first_ns for file in files), max(file.last_ns for file in files)) if files else None
 
     def ask(
-        self, name: str, files: Mapping[str, Sequence[FileInfo]], parameters: Mapping[str, object]
+        self,
+        name: str,
+        files: Mapping[str, Sequence[FileInfo]],
+        parameters: Mapping[str, object],
+        *,
+        parts: Mapping[str, str] = _NO_PARTS,
     ) -> duckdb.DuckDBPyRelation:
         """Return the relation of one statement of `queries/sql`, its tables read from these files alone.
 
+        parts: further statements that it reads from by a name, each of which may read from those before it.
         Errors: FilesDamaged, StatementFailed.
         """
         files = {table: self._gate.passed(of_table) for table, of_table in files.items()}
-        tables = [f"{table} AS ({_view(table, _source(table, of_table))})" for table, of_table in files.items()]
+        tables = [
+            f"{table} AS {_kept(table)} ({_view(table, _source(table, of_table))})" for table, of_table in files.items()
+        ]
+        tables += [f"{part} AS ({statement(file)})" for part, file in parts.items()]
         lists = {f"{table}_files": _paths(of_table) for table, of_table in files.items() if of_table}
         with self._lock:
             cursor = self._connection.cursor()
@@ -159,6 +169,14 @@ def _source(table: str, files: Sequence[FileInfo]) -> str:
         return _FROM_FILES.format(table)
     columns = ", ".join(f'CAST(NULL AS {_SQL_TYPES[field.type]}) AS "{field.name}"' for field in SCHEMAS[table])
     return f"SELECT {columns} WHERE false"
+
+
+def _kept(table: str) -> str:
+    """Return whether a statement that names a table more than once reads it once and keeps it, as DuckDB is told.
+
+    Events are few. Of another table each place reads what it needs alone, and skips the rest by statistics.
+    """
+    return "MATERIALIZED" if table == TABLE_LAST else "NOT MATERIALIZED"
 
 
 def _paths(files: Sequence[FileInfo]) -> list[str]:

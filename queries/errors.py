@@ -6,7 +6,9 @@ Source: style guide section 6. Every text of the user or the venue is escaped be
     QueryError                  1
     ├── NotALake                2  the path holds no lake
     ├── TimeNotUnderstood       2  a time without a zone, or no time at all
+    ├── DurationNotUnderstood   2  a length of time that is none
     ├── WindowReversed          2  a window that ends before it begins
+    ├── Misused                 2  arguments that do not go together, or are beyond a limit
     ├── UnknownSymbol           1  a symbol that the lake has never seen
     ├── EmptyWindow             1  a window outside what the lake covers
     ├── NoSnapshot              1  no book can be rebuilt at that moment
@@ -49,6 +51,28 @@ class TimeNotUnderstood(QueryError):
     def __init__(self, received: str, *, reason: str) -> None:
         super().__init__(f"time {shown(received[:SYMBOL_CHARACTERS])!r}: {reason}")
         self.received, self.reason = received, reason
+
+
+class DurationNotUnderstood(QueryError):
+    """A text or a number that is no length of time."""
+
+    exit_code = 2
+
+    def __init__(self, received: str) -> None:
+        super().__init__(
+            f"length of time {shown(received[:SYMBOL_CHARACTERS])!r}: write a whole number above zero"
+            " and one of ns, us, ms, s, m, h, d, e.g. 250ms or 1m"
+        )
+        self.received = received
+
+
+class Misused(QueryError):
+    """Arguments that do not go together, or a number beyond its limit; the text says which and what to use."""
+
+    exit_code = 2
+
+    def __init__(self, text: str) -> None:
+        super().__init__(shown(text))
 
 
 class WindowReversed(QueryError):

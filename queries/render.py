@@ -29,7 +29,17 @@ Format = Literal["table", "csv", "json"]
 
 TABLE_ROWS: Final = 50  # Rows of a table unless asked otherwise: what a person reads.
 BATCH_ROWS: Final = 10_000
-_SCALES: Final[Mapping[str, str]] = {"price": "price_scale", "size": "size_scale", "remaining_size": "size_scale"}
+# Columns that stand beside `<name>_scaled`, and the column that has their scale.
+_SCALES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("price", "open", "high", "low", "close"), "price_scale"),
+    **{
+        f"{side}_{part}": "price_scale"
+        for side in ("bid", "offer")
+        for part in ("price", "open", "high", "low", "close")
+    },
+    **dict.fromkeys(("size", "remaining_size", "volume", "buy_volume", "sell_volume"), "size_scale"),
+    **{f"{side}_{part}": "size_scale" for side in ("bid", "offer") for part in ("size", "total", "size_close")},
+}
 
 
 def emit(

@@ -11,13 +11,14 @@ from typing import Final, Self
 
 import duckdb
 
+from queries.bars import EVERY_DEFAULT, Exact, counted_bars, quote_bars, threshold, time_bars
 from queries.books import BookAt, book_at
 from queries.engine import Engine
-from queries.errors import EmptyWindow, NotALake, StatementFailed, UnknownSymbol
+from queries.errors import EmptyWindow, Misused, NotALake, StatementFailed, UnknownSymbol
 from queries.file_gate import FileGate
 from queries.silence import silence
 from queries.statements import require_select
-from queries.times import NS_MAX, Time, Window, as_ns, iso, window
+from queries.times import NS_MAX, Duration, Time, Window, as_ns, iso, window
 from storage.errors import LakeMissing
 from storage.lake import Lake
 from storage.schemas import TABLES
@@ -89,6 +90,42 @@ class Tape:
     ) -> duckdb.DuckDBPyRelation:
         """Return the trades of a symbol in a window, as `changes` does."""
         return self._entries("trades", "trades", symbol, window(start, end), proven=proven)
+
+    def bars(
+        self,
+        symbol: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        every: Duration | None = None,
+        ticks: int | None = None,
+        volume: Exact | None = None,
+        notional: Exact | None = None,
+    ) -> duckdb.DuckDBPyRelation:
+        """Return bars of a symbol's trades: by time, or of so many trades, so much volume or notional each.
+
+        every: interval, a minute if nothing is given; each has a bar, also without a trade, and `state` says whether
+            there was none (`active`, `quiet`) or that is not known (`unknown`). volume, notional: exact, no float.
+        Errors: as `changes`; DurationNotUnderstood; Misused where two are given, or the bars are too many.
+        """
+        bounds, full = window(start, end), threshold(ticks=ticks, volume=volume, notional=notional)
+        if full is not None and every is not None:
+            raise Misused(f"bars: every and {full.counted} given; use one of them")
+        self._require(symbol, bounds)
+        if full is not None:
+            return counted_bars(self._engine, symbol, bounds, full)
+        return time_bars(self._engine, symbol, bounds, EVERY_DEFAULT if every is None else every)
+
+    def quote_bars(
+        self, symbol: str, start: Time | None = None, end: Time | None = None, *, every: Duration = EVERY_DEFAULT
+    ) -> duckdb.DuckDBPyRelation:
+        """Return a bar of the top of book for each interval: how the best bid and offer stood and moved in it.
+
+        Errors: as `bars`.
+        """
+        bounds = window(start, end)
+        self._require(symbol, bounds)
+        return quote_bars(self._engine, symbol, bounds, every)
 
     def messages(
         self, symbol: str | None = None, start: Time | None = None, end: Time | None = None

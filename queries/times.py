@@ -11,14 +11,25 @@ from calendar import timegm
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from queries.errors import TimeNotUnderstood, WindowReversed
+from queries.errors import DurationNotUnderstood, TimeNotUnderstood, WindowReversed
 
 Time = int | datetime | str
+Duration = int | timedelta | str
 
 NS_MAX: Final = 2**63 - 1
 _SECOND_NS: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?Z", re.ASCII)
+_LENGTH: Final = re.compile(r"(\d{1,18})(ns|us|ms|s|m|h|d)", re.ASCII)
+_UNITS_NS: Final = {
+    "ns": 1,
+    "us": 1000,
+    "ms": 1_000_000,
+    "s": _SECOND_NS,
+    "m": 60 * _SECOND_NS,
+    "h": 3600 * _SECOND_NS,
+    "d": 86_400 * _SECOND_NS,
+}
 
 
 class Window(NamedTuple):
@@ -63,6 +74,25 @@ def window(start: Time | None, end: Time | None) -> Window:
     if bounds.start_ns >= bounds.end_ns:
         raise WindowReversed(str(bounds))
     return bounds
+
+
+def duration_ns(length: Duration) -> int:
+    """Return a length of time in nanoseconds, above zero.
+
+    Shapes: an int is nanoseconds already; a string is a whole number and one of ns, us, ms, s, m, h, d, e.g. 250ms.
+    Errors: DurationNotUnderstood.
+    """
+    ns = 0
+    if isinstance(length, str):
+        match = _LENGTH.fullmatch(length)
+        ns = 0 if match is None else int(match[1]) * _UNITS_NS[match[2]]
+    elif isinstance(length, timedelta):
+        ns = length // timedelta(microseconds=1) * 1000
+    elif isinstance(length, int):
+        ns = length
+    if not 0 < ns <= NS_MAX:
+        raise DurationNotUnderstood(str(length))
+    return ns
 
 
 def iso(ns: int) -> str:

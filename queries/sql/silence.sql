@@ -14,16 +14,6 @@ SELECT
     (max(second) + 1) * 1000000000 AS to_ns
 FROM (
     WITH
-    numbered AS (
-        SELECT session_id, receive_ns, msg_seq_num FROM messages
-        UNION ALL
-        SELECT session_id, receive_ns, msg_seq_num
-        FROM events
-        WHERE
-            kind IN ('logon', 'heartbeat', 'proof', 'resend_request', 'reject', 'rejected')
-            AND msg_seq_num IS NOT NULL
-            AND receive_ns >= $start_ns
-    ),
     -- A Logout in its turn is the last that a side says; one that came too high has the number of the message before.
     logouts AS (
         SELECT said.session_id, min(said.receive_ns) AS receive_ns
