@@ -17,6 +17,7 @@ from capture.market.selection import Selection
 
 DAY_S: Final = 86_400
 PORT_LIMIT: Final = 65_535
+KIB_LIMIT: Final = 1_048_576
 DAMAGE_POLICIES: Final = ("abort", "archive", "truncate")  # End; keep a copy and read past it; cut the rest off.
 
 
@@ -48,6 +49,7 @@ class MarketSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where it goes. batch_s must divide a day; fsync_ms is the most that a power cut can take.
 
+    fsync_kib: written and not synced, makes a sync due before its time.
     compress: whether sealed segments of the journal are compressed, at compress_level of zstd.
     on_damage: what recovery does with a segment of an earlier run that is damaged inside, see `DAMAGE_POLICIES`.
     """
@@ -55,6 +57,7 @@ class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     root: str = "tape"
     batch_s: int = 60
     fsync_ms: int = 200
+    fsync_kib: int = 1024
     segment_mib: int = 256
     compress: bool = True
     compress_level: int = 9
@@ -125,6 +128,7 @@ def check(settings: Settings, *, where: str) -> Settings:
     batch_ok = 1 <= storage.batch_s <= DAY_S and DAY_S % storage.batch_s == 0
     need(batch_ok, "storage.batch_s", storage.batch_s, "a divisor of 86400, such as 60")
     need(1 <= storage.fsync_ms <= 60_000, "storage.fsync_ms", storage.fsync_ms, "1 to 60000")
+    need(1 <= storage.fsync_kib <= KIB_LIMIT, "storage.fsync_kib", storage.fsync_kib, f"1 to {KIB_LIMIT}")
     need(1 <= storage.segment_mib <= 65_536, "storage.segment_mib", storage.segment_mib, "1 to 65536")
     need(1 <= storage.compress_level <= 19, "storage.compress_level", storage.compress_level, "1 to 19")
     policies = ", ".join(DAMAGE_POLICIES)

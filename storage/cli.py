@@ -123,10 +123,13 @@ def record(config: Path | None, seconds: float | None, **options: Any) -> None:
     def failed(reason: str, delay_s: float) -> None:
         printers[0].say(f"disconnected: {escaped(reason)}; trying again in {delay_s:.0f} s")
 
+    def alarmed(text: str) -> None:
+        printers[0].say(escaped(text))
+
     def recovered(text: str) -> None:
         log_line(escaped(text))
 
-    with Recorder(settings, software(), on_failure=failed, on_recovery=recovered) as recorder:
+    with Recorder(settings, software(), on_failure=failed, on_recovery=recovered, on_alarm=alarmed) as recorder:
         printers.append(StatusPrinter(recorder))
         if (slow := kernels.warning(kernels.status())) is not None:
             printers[0].say(slow)
@@ -155,7 +158,9 @@ def _print_summary(summary: "Summary", settings: "Settings") -> None:
     click.echo(f"messages   {counters.messages:,} ({counters.entries:,} entries, {counters.trades:,} trades)")
     click.echo(f"checksums  {counters.verified:,} of {due:,} verified, {counters.unverified:,} without one")
     click.echo(f"books      {summary.books_proven} of {summary.books} proven at the end, {counters.gaps} gaps")
-    click.echo(f"journal    {bytes_text(summary.journal_bytes)} in {settings.storage.root}/journal")
+    counts = summary.counts
+    click.echo(f"journal    {bytes_text(counts.durable_bytes)} in {settings.storage.root}/journal")
+    click.echo(f"           {counts.text()}")
     click.echo(
         f"lake       {summary.rows_committed:,} rows, {bytes_text(summary.lake_bytes)} in {settings.storage.root}/lake"
     )

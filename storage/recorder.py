@@ -25,6 +25,7 @@ from capture.subscriber import Subscriber
 from capture.wire.values import compact_utc
 from storage.backlog import Backlog
 from storage.batcher import Batch, Batcher
+from storage.counts import Counts, count
 from storage.errors import LakeDamaged
 from storage.incidents.keeper import IncidentKeeper
 from storage.journal.compressor import Compressor
@@ -35,7 +36,8 @@ from storage.recovery import Recovery
 from storage.tape_layout import JOURNAL, LAKE, locked, make_root
 from storage.writer_thread import WriterThread
 
-MIB: Final = 1024 * 1024
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
 WATCH_S: Final = 0.5  # How often a failure of a thread is looked for.
 
 
@@ -69,7 +71,10 @@ class _BatchingJournal:
 
 
 class _Syncer:
-    """Makes the journal durable at an interval, beside the event loop; the first failure is kept."""
+    """Makes the journal durable at an interval, or sooner where much waits; beside the event loop.
+
+    The first failure is kept, and ends it.
+    """
 
     def __init__(self, journal: JournalWriter, interval_s: float) -> None:
         self._journal = journal
@@ -87,14 +92,16 @@ class _Syncer:
     def finish(self) -> None:
         """Stop and raise what failed, if anything did."""
         self._stop.set()
+        self._journal.sync_due.set()
         self._thread.join()
         self.check()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._interval_s):
+        while not self._stop.is_set():
+            self._journal.sync_due.wait(self._interval_s)
             try:
                 self._journal.sync()
-            except OSError as error:  # Never tried again on the same descriptor: a later success would mean nothing.
+            except OSError as error:  # What was not durable could not be written again either.
                 self._error = error
                 return
 
@@ -103,6 +110,7 @@ class _Syncer:
 class Summary:
     """What a run came to.
 
+    counts: what was received, written, durable and committed of it.
     shortfalls: what it did not record, or not all the time, by symbol, and why. incidents, incidents_not_written: of
     books that disagreed with the venue.
     """
@@ -114,17 +122,9 @@ class Summary:
     books: int
     books_proven: int
     rows_committed: int
-    journal_bytes: int
+    counts: Counts
     lake_bytes: int
     shortfalls: dict[str, str]
-
-
-def _write_new(lake: Lake, batch: Batch, software: str) -> BatchReport:
-    """Write a batch that nobody can have written before. Errors: LakeDamaged where a table claims to hold it."""
-    report = write_batch(lake, batch, software)
-    if report.skipped:
-        raise LakeDamaged(lake.path, f"batch {batch.number} of this run is said to be in {', '.join(report.skipped)}")
-    return report
 
 
 class Recorder:
@@ -140,6 +140,7 @@ class Recorder:
         *,
         on_failure: Callable[[str, float], None] | None = None,
         on_recovery: Callable[[str], None] | None = None,
+        on_alarm: Callable[[str], None] | None = None,
         backoff: Backoff | None = None,
         read_clock: Callable[[], Now] = clock.read,
     ) -> None:
@@ -147,7 +148,7 @@ class Recorder:
         self.root = Path(settings.storage.root)
         self._software = software
         self._on_failure, self._backoff, self._read_clock = on_failure, backoff, read_clock
-        self._on_recovery = on_recovery
+        self._on_recovery, self._on_alarm = on_recovery, on_alarm
 
     def __enter__(self) -> Self:
         settings = self.settings
@@ -174,7 +175,7 @@ class Recorder:
                 answers=True,
             )
             self.feed = Feed(session)
-            self.writer = WriterThread(lambda batch: _write_new(lake, batch, self._software))
+            self.writer = WriterThread(self._write_new)
             self.writer.put_aside_work(self.recovery.steps(lake))
             self.backlog = Backlog(self.feed, self.writer, self.root / JOURNAL)
             self.incidents = IncidentKeeper(self.root, self.root / JOURNAL, run=run, software=self._software)
@@ -185,6 +186,7 @@ class Recorder:
                 batch_s=settings.storage.batch_s,
                 software=self._software,
                 segment_bytes_limit=settings.storage.segment_mib * MIB,
+                sync_bytes=settings.storage.fsync_kib * KIB,
             )
         except BaseException:
             self._lock.__exit__(None, None, None)
@@ -198,6 +200,11 @@ class Recorder:
     def counters(self) -> Counters:
         """What was seen so far."""
         return self.feed.counters
+
+    @property
+    def counts(self) -> Counts:
+        """How far each step from the socket to the lake has come."""
+        return count(self.feed, self.journal, self.writer)
 
     async def run(self, *, seconds: float | None = None, watch: Callable[[], None] | None = None) -> Summary:
         """Record until `stop` or for so many seconds; return after the last batch is committed.
@@ -226,7 +233,7 @@ class Recorder:
         syncer = _Syncer(self.journal, settings.storage.fsync_ms / 1000)
         if settings.storage.compress:
             self.compressor = Compressor(
-                self.root / JOURNAL, settings.storage.compress_level, lambda: self.backlog.position.segment
+                self.root / JOURNAL, settings.storage.compress_level, self._first_segment_in_use
             )
         watching = asyncio.ensure_future(self._watch(syncer, seconds, watch))
         try:
@@ -244,7 +251,7 @@ class Recorder:
             books=len(self.feed.by_symbol),
             books_proven=self._proven_at_stop,
             rows_committed=self.writer.committed_rows,
-            journal_bytes=self.journal.durable_bytes,
+            counts=self.counts,
             lake_bytes=self.writer.committed_bytes,
             shortfalls=subscriber.shortfalls(),
         )
@@ -272,12 +279,32 @@ class Recorder:
             self.writer.finish()
         self.recovery.own_run_is_whole(self._lake)
 
+    def _first_segment_in_use(self) -> str:
+        return min(self.backlog.position.segment, self.journal.first_open or self.backlog.position.segment)
+
     def _write_notes(self) -> None:
-        """Write down what the threads have to say."""
+        """Write down what the threads have to say; say aloud what is an alarm."""
+        while self.journal.alarms:
+            kind, text = self.journal.alarms.popleft()
+            if self._on_alarm is not None:
+                self._on_alarm(f"{kind}: {text}")
+            self.client.note(kind, text)
         of_compressor = [] if self.compressor is None else [self.compressor.notes]
         for notes in (self.recovery.notes, self.backlog.notes, self.incidents.notes, *of_compressor):
             while notes:
                 self.client.note(*notes.popleft())
+
+    def _write_new(self, batch: Batch) -> BatchReport:
+        """Write a batch that nobody can have written before, once the journal that it is made from is durable.
+
+        Errors: LakeDamaged where a table claims to hold it.
+        """
+        self.journal.sync()
+        report = write_batch(self._lake, batch, self._software)
+        if report.skipped:
+            held = ", ".join(report.skipped)
+            raise LakeDamaged(self._lake.path, f"batch {batch.number} of this run is said to be in {held}")
+        return report
 
     def _put(self, batch: Batch) -> None:
         self.backlog.put(batch, self._batcher)

@@ -10,6 +10,9 @@ end, where nothing valid follows either, other bytes that are no block go the sa
 segment of its own: bytes of an older file, which are no records of this one. The bytes that are cut off are kept in
 quarantine first. A segment so mended is sealed: it then reads as one closed in order, and can be compressed.
 
+A segment of which a file failed stands in several (`journal.parts`). It is made one file again before anything else;
+where it was not closed in order, what stood in the failed file behind its last good sync is kept in quarantine.
+
 A compressed segment was whole once. What is wrong with it is damage, and it is never cut: `truncate` archives it.
 """
 
@@ -19,12 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from storage.journal.blocks import Source, Torn, damaged, walk
+from storage.access import FILE_MODE
+from storage.journal.blocks import Source, Torn, damaged, sealed_size, walk
 from storage.journal.format import Fault, Seal, Section, seal_block
+from storage.journal.parts import remove_parts
 from storage.journal.reader import SegmentStory
-from storage.journal.segments import is_packed
-from storage.quarantine import Quarantine
-from storage.stores import sync_directory
+from storage.journal.segments import is_packed, other_form
+from storage.quarantine import COPY_BYTES, Quarantine
+from storage.stores import TEMPORARY_SUFFIX, sync_directory
 
 ABORT: Final = "abort"
 ARCHIVE: Final = "archive"
@@ -56,6 +61,7 @@ def mend_segment(path: Path, quarantine: Quarantine, tell: Tell, *, policy: str,
     policy: for damage inside. last: whether it is the last one of its run.
     Errors: JournalDamaged under `abort`; JournalTooNew; JournalUnreadable; OSError.
     """
+    _join(path, quarantine, tell)
     look = _look(path)
     if last and look.useless < look.size and not look.torn and not is_packed(path):
         _cut(path, look.useless, quarantine, tell, "damage")
@@ -98,6 +104,37 @@ def _look(path: Path) -> _Look:
         look.useless = look.size
     look.run, look.sealed = story.run, story.sealed
     return look
+
+
+def _join(path: Path, quarantine: Quarantine, tell: Tell) -> None:
+    """Make a segment one file again, its parts gone. Errors: JournalDamaged, JournalUnreadable, OSError."""
+    plain = other_form(path) if is_packed(path) else path
+    for left in plain.parent.glob(f".{plain.name}.*{TEMPORARY_SUFFIX}"):
+        left.unlink()
+    if is_packed(path):
+        remove_parts(plain)
+        return
+    with Source(path) as source:
+        begins = [part.begin for part in source.parts]
+        if begins:
+            if sealed_size(source) is None:
+                quarantine.keep_end(path, min(begins), "the disk failed after what stands before it; written again")
+            _write_joined(source, path)
+    if remove_parts(path) and begins:
+        sync_directory(path.parent)
+        tell("joined", f"journal segment {path.name}: a disk failed under it; one file again, from {len(begins) + 1}")
+
+
+def _write_joined(source: Source, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, FILE_MODE), "wb") as joined:
+        for at in range(0, source.size, COPY_BYTES):
+            joined.write(source.at(at, COPY_BYTES))
+        joined.flush()
+        os.fsync(joined.fileno())
+    temporary.rename(path)
+    sync_directory(path.parent)
 
 
 def _damaged(path: Path, look: _Look, quarantine: Quarantine, tell: Tell, policy: str) -> None:

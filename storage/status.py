@@ -12,7 +12,7 @@ import click
 
 from capture.feed import Feed
 from storage.backlog import Backlog
-from storage.journal.writer import JournalWriter
+from storage.counts import Counts
 from storage.recorder import Recorder
 from storage.writer_thread import WriterThread
 
@@ -23,9 +23,12 @@ class Watched(Protocol):
     """What a status needs of a recorder."""
 
     feed: Feed
-    journal: JournalWriter
     writer: WriterThread
     backlog: Backlog
+
+    @property
+    def counts(self) -> Counts:
+        """What was received, written, durable and committed."""
 
 
 def bytes_text(count: float) -> str:
@@ -49,7 +52,7 @@ class Status:
     def line(self) -> str:
         """Return the present state in one line."""
         feed = self._recorder.feed
-        counters = feed.counters
+        counters, counts = feed.counters, self._recorder.counts
         now = time.monotonic()
         if now - self._at >= 0.4:
             self._rate = (counters.messages - self._messages) / (now - self._at)
@@ -61,9 +64,13 @@ class Status:
             f"{feed.books_proven}/{len(feed.by_symbol)} books proven",
             f"{counters.mismatches} mismatches",
             f"lag {counters.last_sending_lag_ms} ms",
-            f"journal {bytes_text(self._recorder.journal.written_bytes)}",
+            f"journal {bytes_text(counts.written_bytes)}, {bytes_text(counts.lag_bytes)} not durable",
             f"lake {self._recorder.writer.committed_rows:,} rows",
         ]
+        if counts.lag_messages:
+            parts.append(f"{counts.lag_messages:,} messages not committed")
+        if counts.rewrites:
+            parts.append(f"{counts.rewrites} files of the journal failed")
         if counters.gaps:
             parts.append(f"{counters.gaps} gaps")
         if self._recorder.backlog.behind:

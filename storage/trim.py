@@ -29,7 +29,8 @@ import pyarrow.parquet as pq
 from storage.errors import JournalUnwritable
 from storage.journal.blocks import Source
 from storage.journal.census import Census, take_census
-from storage.journal.segments import other_form, segment_name
+from storage.journal.parts import remove_parts
+from storage.journal.segments import is_packed, other_form, segment_name
 from storage.journal.times import name_of
 from storage.journal.trimmed import Trimmed, note_trimmed, read_trimmed
 from storage.lake import FileInfo, Lake
@@ -212,6 +213,7 @@ def _remove(path: Path) -> None:
     try:
         for form in (path, other_form(path)):
             form.unlink(missing_ok=True)
+        remove_parts(path if not is_packed(path) else other_form(path))
         sync_directory(directory)
         with suppress(OSError):  # It is not empty.
             directory.rmdir()

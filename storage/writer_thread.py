@@ -16,6 +16,7 @@ from storage.lake import BatchReport
 
 BATCHES_WAITING_LIMIT: Final = 2  # Beyond it batches are made from the journal, later.
 
+MESSAGES: Final = "messages"
 REST_S: Final = 0.002  # Between two steps of work aside, so that it takes what others leave of the processor.
 
 Job = Callable[[], None]
@@ -26,6 +27,7 @@ class WriterThread:
 
     def __init__(self, write: Callable[[Batch], BatchReport]) -> None:
         self.committed_rows = 0
+        self.committed_messages = 0
         self.committed_bytes = 0
         self.batches = 0
         self._write = write
@@ -63,6 +65,7 @@ class WriterThread:
         """Commit a batch; in the thread, for a job that makes batches of its own."""
         report = self._write(batch)
         self.committed_rows += sum(report.rows.values())
+        self.committed_messages += report.rows.get(MESSAGES, 0)
         self.committed_bytes += report.bytes
         self.batches += 1
 

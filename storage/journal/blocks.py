@@ -28,6 +28,7 @@ from storage.journal.format import (
     decode_block,
 )
 from storage.journal.packed import PackedReader
+from storage.journal.parts import Part, close_parts, open_parts
 from storage.journal.segments import is_packed, other_form
 
 WINDOW_BYTES: Final = 2**20
@@ -60,25 +61,36 @@ class Source:
     """A segment in either form, of which any part can be read, kept in memory by one window.
 
     path: of the file that was found; where the one asked for is gone, its other form was put in its place.
-    size: bytes of the segment; stored_bytes: of its file, less where it is compressed.
+    size: bytes of the segment; stored_bytes: of its files, less where it is compressed.
+    parts: files that take the place of its end (`parts`); what stands behind their beginning in the files before them
+        is not read.
     Errors: JournalUnreadable; JournalDamaged where a compressed one does not say where its pieces are; JournalTooNew.
     """
 
-    __slots__ = ("_fd", "_packed", "_window", "_window_at", "path", "size", "stored_bytes")
+    __slots__ = ("_fd", "_packed", "_window", "_window_at", "parts", "path", "size", "stored_bytes")
 
     def __init__(self, path: Path) -> None:
         self.path, self._fd = _opened(path)
+        self.parts: list[Part] = []
+        self._packed: PackedReader | None = None
         try:
             self.size = self.stored_bytes = os.fstat(self._fd).st_size  # What is appended now is the next reading's.
-            self._packed = PackedReader(self.path, self._fd, self.size) if is_packed(self.path) else None
+            if is_packed(self.path):
+                self._packed = PackedReader(self.path, self._fd, self.size)
+                self.size = self._packed.index.size
+            else:
+                self.parts = open_parts(self.path)
+                sizes = [os.fstat(part.descriptor).st_size for part in self.parts]
+                self.stored_bytes += sum(sizes)
+                if self.parts:
+                    last = self.parts[-1]
+                    self.size = last.begin + max(0, sizes[-1] - last.base)
         except OSError as error:
-            os.close(self._fd)
+            self.__exit__()
             raise JournalUnreadable(path, doing="open the segment", cause=error) from error
         except JournalError:
-            os.close(self._fd)
+            self.__exit__()
             raise
-        if self._packed is not None:
-            self.size = self._packed.index.size
         self._window, self._window_at = b"", 0
 
     def __enter__(self) -> Self:
@@ -86,6 +98,7 @@ class Source:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
+        close_parts(self.parts)
 
     def at(self, offset: int, size: int) -> bytes:
         """Return the bytes there, fewer where the segment ends."""
@@ -108,9 +121,22 @@ class Source:
         try:
             if self._packed is not None:
                 return self._packed.read(offset, min(size, self.size - offset))
+            if self.parts:
+                return self._read_across(offset, min(size, self.size - offset))
             return os.pread(self._fd, min(size, self.size - offset), offset)
         except OSError as error:
             raise JournalUnreadable(self.path, doing=f"read at {offset}", cause=error) from error
+
+    def _read_across(self, offset: int, size: int) -> bytes:
+        """Return bytes of a segment that stands in several files; zeros, which are damage, for what is in none."""
+        files = [(self._fd, 0, 0), *((part.descriptor, part.begin, part.base) for part in self.parts)]
+        ends = [*(part.begin for part in self.parts), self.size]
+        found = bytearray()
+        for (descriptor, begin, base), end in zip(files, ends, strict=True):
+            at, stop = max(offset, begin), min(offset + size, end)
+            if at < stop:
+                found += os.pread(descriptor, stop - at, base + at - begin).ljust(stop - at, b"\0")
+        return bytes(found)
 
 
 def _opened(path: Path) -> tuple[Path, int]:

@@ -21,6 +21,7 @@ from storage.access import FILE_MODE
 from storage.errors import JournalDamaged, JournalError, JournalUnreadable, JournalUnwritable
 from storage.journal.blocks import Source, damaged, sealed_size
 from storage.journal.packed import PIECES_LIMIT, PackedReader, Packer, check_packed, read_index
+from storage.journal.parts import remove_parts
 from storage.journal.segments import other_form
 from storage.stores import sync_directory
 
@@ -67,6 +68,7 @@ def compress_segment(path: Path, *, level: int = LEVEL, stopped: Callable[[], bo
             )  # Also where the file was there already: whoever wrote it may not have come to it.
             stored_bytes = target.stat().st_size
             path.unlink()
+            remove_parts(path)  # After the file whose end they are: without them it would end otherwise.
             sync_directory(path.parent)
         except JournalError:
             raise

@@ -1,26 +1,22 @@
-"""The files of a journal: how they are named and found, and the one that is being written.
+"""The files of a journal: how they are named and found.
 
-Layer: journal, above `times`. The only module of it that creates and writes files.
-Source: design section 4; faults section 1, clauses 1, 3 and 4.
-Left to others: what is in them (`format`), when one ends (`writer`).
+Layer: journal, above `times`.
+Source: design section 4.
+Left to others: what is in them (`format`), writing them (`appending`), when one ends (`writer`).
 """
 
-import os
-from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from storage.access import create_file, make_directories
-from storage.errors import JournalUncreatable, JournalUnreadable, JournalUnwritable
-from storage.journal.times import day_of, name_of
+from storage.access import make_directories
+from storage.errors import JournalUncreatable, JournalUnreadable
+from storage.journal.times import name_of
 
 SUFFIX: Final = ".pcapng"
 PACKED_SUFFIX: Final = ".pcapng.zst"  # Of a segment that was sealed and then compressed.
 DIRECTORY_NAME: Final = "journal"  # Of the journal inside a tape.
-NAME_TRIES_LIMIT: Final = 1000  # Segments that may begin in the same nanosecond, one after the other.
 
 _DAY_PATTERN: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
-_FLAGS: Final = os.O_WRONLY | os.O_EXCL | os.O_APPEND
 
 
 def journal_directory(root: Path) -> Path:
@@ -81,95 +77,6 @@ def _found(root: Path, suffix: str) -> list[Path]:
         raise JournalUnreadable(root, doing="list the segments", cause=error) from error
 
 
-class SegmentFile:
-    """One segment open for appending. `sync` may run in another thread than `append`."""
-
-    __slots__ = (
-        "_fd",
-        "_sync_failed",
-        "_synced_bytes",
-        "_unsynced_directories",
-        "failed",
-        "name",
-        "name_ns",
-        "path",
-        "size",
-    )
-
-    def __init__(self, path: Path, fd: int, name_ns: int) -> None:
-        self.path, self.name, self.name_ns = path, path.stem, name_ns
-        self.size = 0
-        self.failed = False  # It takes no more bytes.
-        self._fd = fd
-        self._sync_failed = False
-        self._synced_bytes = 0
-        self._unsynced_directories = [path.parent, path.parent.parent]
-
-    @classmethod
-    def create(cls, root: Path, name_ns: int) -> Self:
-        """Return a new segment named for a time, or for the first nanosecond after it that is free.
-
-        Errors: JournalUncreatable.
-        """
-        path = root
-        try:
-            for candidate_ns in range(name_ns, name_ns + NAME_TRIES_LIMIT):
-                path = root / day_of(candidate_ns) / f"{name_of(candidate_ns)}{SUFFIX}"
-                make_directories(path.parent)
-                with suppress(FileExistsError):
-                    return cls(path, create_file(path, _FLAGS), candidate_ns)
-            raise FileExistsError(f"{NAME_TRIES_LIMIT} segments have names from here on")
-        except OSError as error:
-            raise JournalUncreatable(path, doing="create the segment", cause=error) from error
-
-    def append(self, data: bytes) -> int:
-        """Write all of it before returning; return the offset at which it stands.
-
-        Errors: JournalUnwritable; then the segment ends with its last whole block, and takes no more.
-        """
-        offset = self.size
-        try:
-            _write_all(self._fd, data)
-        except OSError as error:
-            self.failed = True
-            with suppress(OSError):  # It fails where the disk is gone; then the reader finds a torn tail.
-                os.ftruncate(self._fd, offset)
-            raise JournalUnwritable(self.path, doing="write", cause=error) from error
-        self.size = offset + len(data)
-        return offset
-
-    def sync(self) -> int:
-        """Make durable what was appended before this call, and the file's name; return how many bytes that adds.
-
-        Errors: JournalUnwritable. It is never tried again on this descriptor: the kernel reports a lost page once,
-        and says success the next time.
-        """
-        size = self.size
-        if self._sync_failed or (size == self._synced_bytes and not self._unsynced_directories):
-            return 0
-        try:
-            os.fdatasync(self._fd)
-            for directory in self._unsynced_directories:
-                _sync_directory(directory)
-        except OSError as error:
-            self.failed = self._sync_failed = True
-            raise JournalUnwritable(self.path, doing="make durable", cause=error) from error
-        self._unsynced_directories = []
-        added, self._synced_bytes = size - self._synced_bytes, size
-        return added
-
-    def close(self) -> None:
-        """Give the descriptor back, once. It does not make anything durable."""
-        self.failed = self._sync_failed = True
-        os.close(self._fd)
-
-    def discard(self) -> None:
-        """Take back a segment that not even its first blocks could be written to."""
-        self.close()
-        with suppress(OSError):  # Where it cannot be removed it stays, empty, and the reader says so.
-            self.path.unlink()
-
-
 def make_root(root: Path) -> None:
     """Make the journal's directory where it is missing.
 
@@ -179,17 +86,3 @@ def make_root(root: Path) -> None:
         make_directories(root)
     except OSError as error:
         raise JournalUncreatable(root, doing="create the directory", cause=error) from error
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    written = os.write(fd, data)
-    while written < len(data):  # A nearly full disk or a signal takes part of it.
-        written += os.write(fd, memoryview(data)[written:])
-
-
-def _sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

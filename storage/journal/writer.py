@@ -12,6 +12,7 @@ No clock is read: the same calls give the same bytes. One thread writes; `sync` 
 """
 
 import threading
+from collections import deque
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -20,16 +21,20 @@ from typing import Final
 from capture.sinks import Connection, Position
 from storage.errors import JournalError, JournalUnwritable
 from storage.journal import format as pcapng
+from storage.journal.appending import SegmentFile, SegmentHead
 from storage.journal.cuts import last_message_end
 from storage.journal.format import About, Direction, Seal, comment, packet_block
 from storage.journal.mask import Masker
 from storage.journal.packets import ACK, FIN, NOBODY, PAYLOAD_BYTES_LIMIT, PSH, RST, SYN, Conversation, Endpoints
-from storage.journal.segments import SegmentFile, make_root
+from storage.journal.segments import make_root
 from storage.journal.times import DAY_NS
 
 SEGMENT_BYTES_LIMIT: Final = 256 * 2**20
 RETIRED_SEGMENTS_LIMIT: Final = 4  # Ended but not yet synced; past it the writer syncs them itself.
 BATCH_S: Final = 60  # Receive time in a batch of the lake, for a rebuild to cut the same.
+SYNC_BYTES: Final = 2**20  # Written and not synced: then a sync is due before its time.
+ALARMS_LIMIT: Final = 100  # That wait to be noted; of more, the newest.
+ALARM_REWRITE: Final = "journal failure"
 BEGIN: Final = b"8=FIX."  # Wireshark 4.0 knows FIX by the first five bytes of a packet.
 
 _DATA: Final = PSH | ACK
@@ -39,8 +44,12 @@ class JournalWriter:
     """The journal under one root. Call `opened`, then the others; `sync` for durability; `close` at the end.
 
     received_bytes: bytes handed in by `received`.
-    written_bytes: bytes of segments that write(2) took.
-    durable_bytes: those of them that fdatasync(2) confirmed. What a failed sync left open is never counted.
+    written_bytes, written_records: of segments, that write(2) took; what was written again after a failure is counted
+        once.
+    durable_bytes, durable_records: those of them that fdatasync(2) confirmed. What a failed sync left open is never
+        counted.
+    rewrites: how often a file failed and what was not durable of it was written into another one.
+    alarms: kind and text of what failed, for the recorder to note. sync_due: set where much waits for a sync.
     """
 
     def __init__(
@@ -51,11 +60,17 @@ class JournalWriter:
         software: str,
         batch_s: int = BATCH_S,
         segment_bytes_limit: int = SEGMENT_BYTES_LIMIT,
+        sync_bytes: int = SYNC_BYTES,
     ) -> None:
         self.received_bytes = self.written_bytes = self.durable_bytes = 0
-        self._root, self._segment_bytes_limit = root, segment_bytes_limit
-        about = comment(About.SEGMENT, {"run": run, "software": software, "schema": pcapng.SCHEMA, "batch_s": batch_s})
-        self._head = pcapng.section_block(software, about) + pcapng.interface_block()
+        self.written_records = self.durable_records = 0
+        self.rewrites = 0
+        self.alarms: deque[tuple[str, str]] = deque(maxlen=ALARMS_LIMIT)
+        self.sync_due = threading.Event()
+        self._root, self._segment_bytes_limit, self._sync_bytes = root, segment_bytes_limit, sync_bytes
+        self._head = SegmentHead(
+            software, {"run": run, "software": software, "schema": pcapng.SCHEMA, "batch_s": batch_s}
+        )
         self._segment: SegmentFile | None = None
         self._name_ns = self._day_end_ns = 0
         self._records = self._first_ns = self._last_ns = 0
@@ -106,30 +121,38 @@ class JournalWriter:
     def sync(self) -> int:
         """Make durable what was written before this call; return `durable_bytes`. May run in another thread.
 
-        Errors: JournalUnwritable. The segment is then given up, never synced again; the next record begins another.
+        A segment that cannot be synced is written again from the last good sync on, in a file of its own, and that is
+        synced (`appending`).
+        Errors: JournalUnwritable where that fails too: then what was not durable may be lost, and the run must end.
         """
+        self.sync_due.clear()
         with self._sync_lock:
             with self._lock:
-                pending = [*self._retired, *([self._segment] if self._segment else [])]
-                retired, self._retired = self._retired, []
-            failures = [failure for segment in pending if (failure := self._sync_segment(segment))]
-            for segment in retired:
+                retired, present = list(self._retired), self._segment
+            for segment in retired:  # Oldest first, and none before the one before it: what is durable is a beginning.
+                self._sync_segment(segment)
+                if not segment.settled:
+                    return self.durable_bytes
+                with self._lock:
+                    self._retired.remove(segment)
                 segment.close()
-        if failures:
-            raise failures[0]
+            if present is not None:
+                self._sync_segment(present)
         return self.durable_bytes
 
     def close(self) -> None:
         """Seal the segment, make everything durable, give the descriptors back. The writer is done after that."""
         self._retire()
-        self.sync()
-
-    def _sync_segment(self, segment: SegmentFile) -> JournalUnwritable | None:
         try:
-            self.durable_bytes += segment.sync()
-        except JournalUnwritable as failure:
-            return failure
-        return None
+            self.sync()
+        finally:
+            for segment in self._retired:  # What could not be made durable.
+                segment.close()
+
+    def _sync_segment(self, segment: SegmentFile) -> None:
+        added = segment.sync()
+        self.durable_records += added.records
+        self.durable_bytes += added.bytes
 
     def _data(self, at_ns: int, direction: Direction, data: bytes) -> list[tuple[Position, bytes]]:
         """Write the bytes of one read or send as one or more packets in one write(2)."""
@@ -170,8 +193,11 @@ class JournalWriter:
 
     def _append(self, segment: SegmentFile, at_ns: int, blocks: bytes, records: int) -> int:
         """Write blocks; return where they stand. Where that fails, the sequence numbers keep what was lost."""
-        offset = segment.append(blocks)
+        offset = segment.append(blocks, records)
+        self.written_records += records
         self.written_bytes += len(blocks)
+        if self.written_bytes - self.durable_bytes >= self._sync_bytes and not self.sync_due.is_set():
+            self.sync_due.set()
         if self._records == 0:
             self._first_ns = at_ns
         self._last_ns = at_ns
@@ -182,7 +208,7 @@ class JournalWriter:
         """Return the segment for a record, a new one where the old one has ended."""
         segment = self._segment
         full = self._records > 0 and segment is not None and segment.size >= self._segment_bytes_limit
-        if segment is None or segment.failed or full or at_ns >= self._day_end_ns:
+        if segment is None or segment.failed or segment.worn or full or at_ns >= self._day_end_ns:
             segment = self._begin_segment(at_ns)
             if self._connection is not None:
                 self._uncut = {Direction.INBOUND, Direction.OUTBOUND}
@@ -194,13 +220,13 @@ class JournalWriter:
     def _begin_segment(self, at_ns: int) -> SegmentFile:
         self._retire()
         make_root(self._root)
-        segment = SegmentFile.create(self._root, max(at_ns, self._name_ns + 1))
+        segment = SegmentFile.create(self._root, max(at_ns, self._name_ns + 1), self._head, self._rewritten)
         try:
-            segment.append(self._head)
+            segment.append(self._head.of_segment)
         except JournalUnwritable:
             segment.discard()
             raise
-        self.written_bytes += len(self._head)
+        self.written_bytes += segment.size
         self._name_ns = segment.name_ns
         self._day_end_ns = (segment.name_ns // DAY_NS + 1) * DAY_NS
         self._records = self._first_ns = self._last_ns = 0
@@ -215,7 +241,7 @@ class JournalWriter:
             return
         if not segment.failed and self._records:
             seal = pcapng.seal_block(Seal(self._records, self._first_ns, self._last_ns))
-            with suppress(JournalUnwritable):  # It then reads as one whose writer was killed; the next write will tell.
+            with suppress(JournalUnwritable):  # It then reads as one whose writer was killed; the next sync will tell.
                 segment.append(seal)
                 self.written_bytes += len(seal)
         with self._lock:
@@ -223,6 +249,20 @@ class JournalWriter:
             self._retired.append(segment)
         if len(self._retired) > RETIRED_SEGMENTS_LIMIT:
             self.sync()
+
+    def _rewritten(self, path: Path, size: int, cause: OSError) -> None:
+        """Take note that a file failed; called by whichever thread met it."""
+        self.rewrites += 1
+        reason = cause.strerror or str(cause)
+        text = f"{reason}: {size} bytes that were not durable are written again, into {path.name}; look at the disk"
+        self.alarms.append((ALARM_REWRITE, text))
+
+    @property
+    def first_open(self) -> str:
+        """The name of the first segment that is not durable or not ended; empty where there is none."""
+        with self._lock:
+            open_ones = [*self._retired, *([self._segment] if self._segment else [])]
+        return min((it.name for it in open_ones), default="")
 
     def _disconnect(self) -> None:
         """Forget the connection: what is noted from here on belongs to none."""

@@ -117,6 +117,10 @@ def _stepping(steps):
     return read
 
 
+def _alarm(text):
+    os.write(2, f"alarm: {text}\n".encode())
+
+
 def _work(order):
     if "job" in order:
         name, *arguments = order["job"]
@@ -129,7 +133,7 @@ def _record(order):
     settings = msgspec.convert(order["settings"], Settings)
     read_clock = _stepping(order["clock"]) if order.get("clock") else clock.read
     quick = Backoff(lambda _low, _high: 0.1)
-    with Recorder(settings, SOFTWARE, backoff=quick, read_clock=read_clock) as recorder:
+    with Recorder(settings, SOFTWARE, backoff=quick, read_clock=read_clock, on_alarm=_alarm) as recorder:
         reporter = _Reporter(recorder, Path(order["told"]))
         summaries = []
 

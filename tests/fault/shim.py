@@ -21,9 +21,10 @@ def built():
 
 
 def rule(do, *, on="any", path="", name="", at=0, times=None, size=0, after=False, ms=0):
-    """The text of one rule; see shim.c. size: of a write that is cut short."""
-    parts = {"on": on, "path": path, "name": name, "do": do, "at": at, "times": times, "bytes": size, "ms": ms}
-    return ",".join(f"{key}={value}" for key, value in parts.items() if value not in ("", 0, None)) + ",after=1" * after
+    """The text of one rule; see shim.c. times: 0 is for ever. size: of a write that is cut short."""
+    parts = {"on": on, "path": path, "name": name, "do": do, "at": at or None, "times": times}
+    parts |= {"bytes": size or None, "ms": ms or None}
+    return ",".join(f"{key}={value}" for key, value in parts.items() if value not in ("", None)) + ",after=1" * after
 
 
 class Counts:

@@ -12,7 +12,7 @@ from capture.columns import Columns
 from capture.config import Settings, StorageSection
 from storage.access import create_file, make_directories, unsafe
 from storage.errors import CannotCreate, RootUnsafe
-from storage.journal.segments import SegmentFile
+from storage.journal.appending import SegmentFile, SegmentHead
 from storage.lake import Lake
 from storage.recorder import Recorder
 from storage.tape_layout import make_root
@@ -105,7 +105,7 @@ def test_what_is_made_has_its_mode_under_any_umask(tmp_path: Path, umask: int) -
     lake = Lake.create_or_open(root / "lake")
     lake.write_batch(columns, label="b", version=1, app_id="test", at_ns=0, metadata={})
     make_directories(root / "journal")
-    SegmentFile.create(root / "journal", 1_795_348_500_123_456_789).close()
+    SegmentFile.create(root / "journal", 1_795_348_500_123_456_789, SegmentHead("s", {}), print).close()
 
     found = modes(tmp_path)
     assert len(found) > 20

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from failing_disk import FailingDisk
 
 from capture.sinks import Connection, Journal
 from storage.errors import JournalUncreatable, JournalUnwritable, StorageError
-from storage.journal import segments
+from storage.journal import appending
 from storage.journal.reader import RecordKind, read_journal, read_segment
 from storage.journal.segments import segment_paths
 from storage.journal.verify import SegmentState, verify_journal, verify_segment
@@ -280,7 +281,7 @@ def test_syncs_from_another_thread_lose_nothing(tmp_path: Path) -> None:
 def test_short_writes_are_completed(writer: JournalWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write(2) that takes a part is followed by one for the rest."""
     whole_write = os.write
-    monkeypatch.setattr(segments.os, "write", lambda fd, data: whole_write(fd, bytes(data[:7])))
+    monkeypatch.setattr(appending.os, "write", lambda fd, data: whole_write(fd, bytes(data[:7])))
 
     writer.opened(AT_NS, CONNECTION)
     writer.received(AT_NS + 1, HEARTBEAT)
@@ -308,7 +309,7 @@ def test_a_full_disk_leaves_whole_blocks(
 ) -> None:
     """A write that fails halfway is taken back: the segment ends with its last whole block."""
     writer.opened(AT_NS, CONNECTION)
-    monkeypatch.setattr(segments.os, "write", FullDisk(50))
+    monkeypatch.setattr(appending.os, "write", FullDisk(50))
 
     with pytest.raises(JournalUnwritable, match=r"cannot write: No space left on device; free space") as caught:
         writer.received(AT_NS + 1, HEARTBEAT)
@@ -327,7 +328,7 @@ def test_after_a_full_disk_it_goes_on_and_the_hole_is_known(
     """With space again the next record begins a segment, and the sequence numbers tell what was lost."""
     writer.opened(AT_NS, CONNECTION)
     with monkeypatch.context() as patch:
-        patch.setattr(segments.os, "write", FullDisk(50))
+        patch.setattr(appending.os, "write", FullDisk(50))
         with pytest.raises(JournalUnwritable):
             writer.received(AT_NS + 1, HEARTBEAT)
 
@@ -343,7 +344,7 @@ def test_a_full_disk_leaves_no_empty_segments(
     writer: JournalWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A segment that not even its head could be written to is taken away again, however often it is tried."""
-    monkeypatch.setattr(segments.os, "write", FullDisk(50))
+    monkeypatch.setattr(appending.os, "write", FullDisk(50))
 
     for index in range(3):
         with pytest.raises(JournalUnwritable):
@@ -352,28 +353,79 @@ def test_a_full_disk_leaves_no_empty_segments(
     assert segment_paths(tmp_path) == []
 
 
-def test_a_failed_sync_is_not_tried_again(
+def test_after_a_failed_sync_what_was_not_durable_is_written_again_elsewhere(
     writer: JournalWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After EIO the kernel would report success for pages it has dropped: the segment is given up instead."""
-    synced: list[int] = []
-
-    def broken(fd: int) -> None:
-        synced.append(fd)
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
+    """A failed sync loses its pages: they are written into another file, and places stay what they were."""
+    monkeypatch.setattr(appending, "os", disk := FailingDisk())
     writer.opened(AT_NS, CONNECTION)
-    with monkeypatch.context() as patch:
-        patch.setattr(segments.os, "fdatasync", broken)
-        with pytest.raises(JournalUnwritable, match="cannot make durable"):
-            writer.sync()
+    ((before, _),) = writer.received(AT_NS + 1, HEARTBEAT)
+    disk.faults = {disk.calls: errno.EIO}
 
-    assert writer.sync() == 0
-    lost = writer.written_bytes
+    durable = writer.sync()
+
+    ((after, _),) = writer.received(AT_NS + 2, HEARTBEAT)
+    (kind, text) = writer.alarms.popleft()
+    records = [(it.position, it.data) for it in read_journal(tmp_path) if it.kind == "received"]
+    assert durable == writer.durable_bytes < writer.written_bytes
+    assert records == [(before, HEARTBEAT), (after, HEARTBEAT)]
+    assert before.segment < after.segment  # The failed one takes no more than it had.
+    assert (kind, writer.rewrites, disk.synced_after_failure) == ("journal failure", 1, [])
+    assert "Input/output error" in text
+    assert f"{before.segment}.pcapng.1" in text
+
+
+def test_where_the_second_file_fails_too_nothing_more_is_called_durable(
+    writer: JournalWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two files that cannot be synced end it, and what the first sync left open is never counted."""
+    monkeypatch.setattr(appending, "os", disk := FailingDisk())
+    writer.opened(AT_NS, CONNECTION)
+    before = writer.sync()
     writer.received(AT_NS + 1, HEARTBEAT)
-    assert writer.sync() == writer.written_bytes - lost
-    assert len(synced) == 1
-    assert len(segment_paths(tmp_path)) == 2
+    disk.faults = dict.fromkeys(range(disk.calls, 1000), errno.EIO)
+
+    with pytest.raises(JournalUnwritable, match="cannot make durable: Input/output error"):
+        writer.sync()
+
+    disk.faults = {}
+    with pytest.raises(JournalUnwritable):
+        writer.sync()
+    assert writer.durable_bytes == before
+    assert (writer.durable_records, disk.synced_after_failure) == (1, [])
+
+
+def test_without_a_descriptor_for_the_directory_nothing_is_called_durable_yet(
+    writer: JournalWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that could not be synced for want of a descriptor is no failure of the disk: it is tried again."""
+    opened = os.open
+    writer.opened(AT_NS, CONNECTION)
+
+    def full(path: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_DIRECTORY:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return opened(path, flags, *mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", full)
+        first = writer.sync()
+
+    assert (first, writer.rewrites) == (0, 0)
+    assert writer.sync() == writer.written_bytes
+
+
+def test_a_sync_is_due_once_much_was_written(tmp_path: Path) -> None:
+    """Past so many bytes a sync is asked for, and no more once it has begun."""
+    writer = JournalWriter(tmp_path, run="r1", software="fixtape 0.1.0", sync_bytes=3000)
+    writer.opened(AT_NS, CONNECTION)
+    before = writer.sync_due.is_set()
+
+    writer.received(AT_NS + 1, message(3000))
+
+    assert (before, writer.sync_due.is_set()) == (False, True)
+    writer.sync()
+    assert not writer.sync_due.is_set()
 
 
 def test_a_root_that_cannot_be_made_is_told(tmp_path: Path) -> None:
