@@ -60,6 +60,11 @@ COMMANDS: Final = {
         "silence_command",
         "Print which seconds were active, proven quiet, or unknown, in runs, for each session.",
     ),
+    "why": (
+        "queries.why_cli",
+        "why_command",
+        "Print what happened to a symbol in a window, in order, with places in the journal.",
+    ),
     "sql": ("queries.sql_cli", "sql_command", "Print the answer to one SELECT over the tape."),
     "doctor": ("capture.doctor", "doctor", "Say what is installed, and whether it works."),
 }

@@ -68,7 +68,7 @@ def time_bars(engine: Engine, symbol: str, bounds: Window, every: Duration) -> d
     Errors: Misused where they are too many, DurationNotUnderstood.
     """
     every_ns = duration_ns(every)
-    whole = _widened(_closed(engine, bounds), every_ns)
+    whole = _widened(closed(engine, bounds), every_ns)
     files, parameters = _known_around(engine, symbol, whole)
     files["trades"] = engine.files("trades", start_ns=whole.start_ns, end_ns=whole.end_ns, symbol=symbol)
     cells = {"spans": "part_spans_time", "priced": "part_priced", "cells": "part_cells_time", "traded": "part_traded"}
@@ -77,7 +77,7 @@ def time_bars(engine: Engine, symbol: str, bounds: Window, every: Duration) -> d
 
 def counted_bars(engine: Engine, symbol: str, bounds: Window, full: Threshold) -> duckdb.DuckDBPyRelation:
     """Return bars of so many ticks, so much volume or notional each, from the first trade of a window on."""
-    window = _closed(engine, bounds)
+    window = closed(engine, bounds)
     files, parameters = _known_around(engine, symbol, window)
     files["trades"] = engine.files("trades", start_ns=window.start_ns, end_ns=window.end_ns, symbol=symbol)
     cells = {
@@ -93,7 +93,7 @@ def counted_bars(engine: Engine, symbol: str, bounds: Window, full: Threshold) -
 def quote_bars(engine: Engine, symbol: str, bounds: Window, every: Duration) -> duckdb.DuckDBPyRelation:
     """Return a bar of the top of book for each interval of a window. Errors: as `time_bars`."""
     every_ns = duration_ns(every)
-    whole = _widened(_closed(engine, bounds), every_ns)
+    whole = _widened(closed(engine, bounds), every_ns)
     files, parameters = _known_around(engine, symbol, whole)
     standing_ns = standing_quote_ns(engine, symbol, whole.start_ns)
     files["quotes"] = engine.files("quotes", start_ns=standing_ns, end_ns=whole.end_ns, symbol=symbol)
@@ -109,7 +109,7 @@ def standing_quote_ns(engine: Engine, symbol: str, at_ns: int) -> int:
     return at_ns if newest is None else int(newest[-1])
 
 
-def _closed(engine: Engine, bounds: Window) -> Window:
+def closed(engine: Engine, bounds: Window) -> Window:
     """Return a window with both ends: an open one is where the lake ends."""
     extent = engine.extent()
     assert extent is not None, "a lake that knows a symbol has rows"

@@ -25,7 +25,7 @@ from storage.schemas import LEVELS, SCHEMAS, TABLE_LAST, TABLES
 
 FIRST_FILES: Final = 8  # How many of the newest files a backward search reads first; each further step doubles it.
 _NO_PARTS: Final[Mapping[str, str]] = {}
-_MACROS: Final = ("macro_scaled", "macro_at_scale", "macro_time_of_ms")
+_MACROS: Final = ("macro_scaled", "macro_at_scale", "macro_time_of_ms", "macro_utc_text")
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",

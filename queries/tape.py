@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import duckdb
 
-from queries.bars import EVERY_DEFAULT, Exact, counted_bars, quote_bars, threshold, time_bars
+from queries.bars import EVERY_DEFAULT, Exact, closed, counted_bars, quote_bars, threshold, time_bars
 from queries.books import BookAt, book_at
 from queries.engine import Engine
 from queries.errors import EmptyWindow, Misused, NotALake, StatementFailed, UnknownSymbol
@@ -19,6 +19,7 @@ from queries.file_gate import FileGate
 from queries.silence import silence
 from queries.statements import require_select
 from queries.times import NS_MAX, Duration, Time, Window, as_ns, iso, window
+from queries.why import why
 from storage.errors import LakeMissing
 from storage.lake import Lake
 from storage.schemas import TABLES
@@ -184,6 +185,16 @@ class Tape:
             return runs
         columns = "session_id, symbol, state"
         return runs.aggregate(f"{columns}, CAST(sum(seconds) AS BIGINT) AS seconds", columns).order(columns)
+
+    def why(self, symbol: str, start: Time | None = None, end: Time | None = None) -> duckdb.DuckDBPyRelation:
+        """Return the story of a window, by time: events, messages in runs, quiet and unknown seconds, clocks.
+
+        Each line has a place in the journal, its own message's or that of the last message before it. Errors: as
+        `changes`.
+        """
+        bounds = window(start, end)
+        self._require(symbol, bounds)
+        return why(self._engine, symbol, closed(self._engine, bounds))
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return the relation of one SELECT over the views; unlocked, of whatever has one.
