@@ -71,9 +71,9 @@ COMMANDS: Final = {
 
 
 def open(path: "str | Path") -> "Tape":
-    """Return a tape to ask: the root that `fixtape record` wrote, or a lake.
+    """Return a tape to ask: the root that `fixtape record` wrote, a lake, or either at `s3://bucket/prefix`.
 
-    Errors: NotALake where there is none; LakeNewer where a newer fixtape wrote it.
+    Errors: NotALake where there is none; LakeNewer where a newer fixtape wrote it; StoreError of an object store.
     """
     from queries.tape import Tape
 

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
@@ -37,6 +38,19 @@ class UtcDate(click.ParamType[str]):
             forms = "YYYY-MM-DD, or YYYY-MM for a month" if self._months else "YYYY-MM-DD"
             self.fail(f"{text!r} is no date; use {forms}", param, ctx)
         return text
+
+
+class Place(click.Path):
+    """A tape on the command line: a directory, or an address such as s3://bucket/prefix, which is a string."""
+
+    name = "place"
+
+    def __init__(self, *, exists: bool) -> None:
+        super().__init__(exists=exists, file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a path or an address."""
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
 
 
 def _is_date(text: str) -> bool:

@@ -37,7 +37,7 @@ QUOTE_BARS_SHOWN: Final = (
 @limit_option
 @reporting_errors
 def bars_command(
-    root: Path,
+    root: Path | str,
     leave_out_damaged: bool,
     symbol: str,
     start: int | None,

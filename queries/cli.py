@@ -37,7 +37,7 @@ SILENCE_SHOWN: Final = ("session_id", "symbol", "state", "from_time", "to_time",
 @limit_option
 @reporting_errors
 def changes_command(
-    root: Path,
+    root: Path | str,
     leave_out_damaged: bool,
     symbol: str,
     start: int | None,
@@ -65,7 +65,7 @@ def changes_command(
 @limit_option
 @reporting_errors
 def trades_command(
-    root: Path,
+    root: Path | str,
     leave_out_damaged: bool,
     symbol: str,
     start: int | None,
@@ -90,7 +90,9 @@ def trades_command(
 @click.option("--depth", type=click.IntRange(min=1), default=10, show_default=True, help="Price levels of each side.")
 @format_option
 @reporting_errors
-def book_command(root: Path, leave_out_damaged: bool, symbol: str, at: int | None, depth: int, form: Format) -> None:
+def book_command(
+    root: Path | str, leave_out_damaged: bool, symbol: str, at: int | None, depth: int, form: Format
+) -> None:
     """Print the book of a symbol as it stood at a moment, and what it rests on.
 
     CSV has the levels, one a line; JSON is one object with both sides and the certificate. It exits with 3 if the
@@ -116,7 +118,7 @@ def book_command(root: Path, leave_out_damaged: bool, symbol: str, at: int | Non
 @limit_option
 @reporting_errors
 def silence_command(
-    root: Path,
+    root: Path | str,
     leave_out_damaged: bool,
     symbol: str | None,
     start: int | None,

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import click
 import duckdb
 
-from capture.cli_support import EXIT_FINDINGS, escaped
+from capture.cli_support import EXIT_FINDINGS, Place, escaped
 from queries.errors import StatementFailed, TimeNotUnderstood
 from queries.tape import Tape
 from queries.times import as_ns
@@ -40,8 +40,8 @@ UTC_TIME: Final = UtcTime()
 
 
 def root_argument(command: Command) -> Command:
-    """Take the tape's directory, and whether it is read without what is damaged."""
-    argument = click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+    """Take the tape's place, and whether it is read without what is damaged."""
+    argument = click.argument("root", type=Place(exists=True))
     text = "Answer without files that cannot be read, name them, and exit with 3."
     return argument(click.option("--leave-out-damaged", is_flag=True, help=text)(command))
 
@@ -72,7 +72,7 @@ def limit_option(command: Command) -> Command:
 
 
 @contextmanager
-def opened_tape(root: Path, *, leave_out_damaged: bool) -> Iterator[Tape]:
+def opened_tape(root: Path | str, *, leave_out_damaged: bool) -> Iterator[Tape]:
     """Give a tape; at the end tell what was left out of the answer."""
     with Tape(root, leave_out_damaged=leave_out_damaged) as tape:
         with running():

@@ -7,7 +7,8 @@ Left to others: which questions there are (`queries.tape`, `queries.books`).
 Written in what DuckDB 1.5 and 2.0 both do. Three things are as measured on both: `hive_partitioning` is off, because a
 directory above the lake called `symbol=x` would otherwise replace the column; files are allowed one by one, because an
 allowed directory can be written into; a question gets the files that the log's statistics leave, because
-`union_by_name` reads the footer of every file it is given.
+`union_by_name` reads the footer of every file it is given. Files of an object store are handed over as an Arrow
+dataset, which takes columns and filters from DuckDB: what could fetch them itself is no part of its wheel.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,9 @@ from queries.errors import StatementFailed
 from queries.file_gate import FileGate
 from queries.statements import statement
 from storage.lake import FileInfo
+from storage.ranged import dataset
 from storage.schemas import LEVELS, SCHEMAS, TABLE_LAST, TABLES
+from storage.stores import LocalStore
 
 FIRST_FILES: Final = 8  # How many of the newest files a backward search reads first; each further step doubles it.
 _NO_PARTS: Final[Mapping[str, str]] = {}
@@ -37,6 +40,8 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
 # Only names of our own tables and columns are ever put into a statement; values and paths are bound.
 _FROM_RAW: Final = "SELECT * FROM raw.{}"
 _FROM_FILES: Final = "SELECT * FROM read_parquet(${}_files, union_by_name = true, hive_partitioning = false)"
+_DATASET: Final = "stored_{}"  # What a dataset over files of an object store is called on the cursor that asks.
+_FROM_DATASET: Final = "SELECT * FROM stored_{}"
 _SQL_TYPES: Final[Mapping[pa.DataType, str]] = {
     pa.int64(): "BIGINT",
     pa.int32(): "INTEGER",
@@ -70,7 +75,7 @@ class Engine:
 
     def _lock_down(self) -> None:
         """Leave the lake's files to read, and nothing else outside the database."""
-        paths = [path for files in self._files.values() for path in _paths(files)]
+        paths = [path for files in self._files.values() if _in_directory(files) for path in _paths(files)]
         self._connection.execute("SET allowed_paths = $paths", {"paths": paths})
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
@@ -111,10 +116,13 @@ class Engine:
             f"{table} AS {_kept(table)} ({_view(table, _source(table, of_table))})" for table, of_table in files.items()
         ]
         tables += [f"{part} AS ({statement(file)})" for part, file in parts.items()]
-        lists = {f"{table}_files": _paths(of_table) for table, of_table in files.items() if of_table}
+        lists = {f"{table}_files": _paths(of_table) for table, of_table in files.items() if _in_directory(of_table)}
         with self._lock:
             cursor = self._connection.cursor()
         try:
+            for table, of_table in files.items():
+                if of_table and not _in_directory(of_table):
+                    cursor.register(_DATASET.format(table), dataset(table, of_table))
             return cursor.sql(f"WITH {', '.join(tables)} {statement(name)}", params={**lists, **parameters})
         except duckdb.Error as error:
             raise StatementFailed(str(error)) from error
@@ -148,12 +156,13 @@ class Engine:
     def _make_views(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Make the views: in `raw` the tables as stored, in `main` as people read them."""
         for table in TABLES:
-            paths = _paths(self._gate.passed(self._files[table]))
-            stored = (
-                self._in_raw.from_parquet(paths, union_by_name=True, hive_partitioning=False)
-                if paths
-                else self._in_raw.sql(_source(table, ()))
-            )
+            files = self._gate.passed(self._files[table])
+            if not files:
+                stored = self._in_raw.sql(_source(table, ()))
+            elif _in_directory(files):
+                stored = self._in_raw.from_parquet(_paths(files), union_by_name=True, hive_partitioning=False)
+            else:
+                stored = self._in_raw.from_arrow(dataset(table, files))
             stored.create_view(table)
             cursor.execute(f"CREATE VIEW main.{table} AS {_view(table, _FROM_RAW.format(table))}")
 
@@ -164,9 +173,12 @@ def _view(table: str, source: str) -> str:
 
 
 def _source(table: str, files: Sequence[FileInfo]) -> str:
-    """Return the statement that reads the stored rows of files bound to `$<table>_files`; no files, no rows."""
+    """Return the statement that reads the stored rows of files; no files, no rows.
+
+    Files of a directory are bound to `$<table>_files`, those of an object store registered as a dataset.
+    """
     if files:
-        return _FROM_FILES.format(table)
+        return _FROM_FILES.format(table) if _in_directory(files) else _FROM_DATASET.format(table)
     columns = ", ".join(f'CAST(NULL AS {_SQL_TYPES[field.type]}) AS "{field.name}"' for field in SCHEMAS[table])
     return f"SELECT {columns} WHERE false"
 
@@ -181,6 +193,11 @@ def _kept(table: str) -> str:
 
 def _paths(files: Sequence[FileInfo]) -> list[str]:
     return [str(file.path) for file in files]
+
+
+def _in_directory(files: Sequence[FileInfo]) -> bool:
+    """Return whether there are files, and DuckDB opens them itself; all files of a lake are in one kind of store."""
+    return bool(files) and isinstance(files[0].store, LocalStore)
 
 
 def _can_hold(file: FileInfo, symbol: str) -> bool:

@@ -38,7 +38,7 @@ class NotALake(QueryError):
 
     exit_code = 2
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         super().__init__(f"{shown(str(path))}: no lake here; give the directory that `fixtape record` writes")
         self.path = path
 
@@ -113,15 +113,15 @@ class NoSnapshot(QueryError):
 
 
 class FilesDamaged(QueryError):
-    """Files of the lake that a question needs and that cannot be read; by path, what is wrong with each."""
+    """Files of the lake that a question needs and that cannot be read; by place, what is wrong with each."""
 
     exit_code = 3
 
-    def __init__(self, troubles: Mapping[Path, str]) -> None:
-        path, reason = next(iter(troubles.items()))
+    def __init__(self, troubles: Mapping[str, str]) -> None:
+        place, reason = next(iter(troubles.items()))
         others = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
         super().__init__(
-            f"{shown(str(path))}: {shown(reason)}{others}; rebuild it from the journal,"
+            f"{shown(place)}: {shown(reason)}{others}; rebuild it from the journal,"
             " or leave such files out to be answered without their rows"
         )
         self.troubles = dict(troubles)

@@ -6,12 +6,15 @@ Left to others: what is looked at (`storage.inspection`).
 """
 
 from collections.abc import Iterable
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from typing import Final
 
 from queries.errors import FilesDamaged
 from storage.inspection import trouble
 from storage.lake import FileInfo
+
+LOOKS: Final = 8  # Files looked at a time: a store far away is waited for, not computed with.
 
 
 class FileGate:
@@ -22,29 +25,34 @@ class FileGate:
 
     def __init__(self, *, leaves_out: bool) -> None:
         self._leaves_out = leaves_out
-        self._passed: set[Path] = set()
-        self._left_out: dict[Path, str] = {}
+        self._passed: set[str] = set()
+        self._left_out: dict[str, str] = {}
         self._lock = Lock()
 
     @property
-    def left_out(self) -> dict[Path, str]:
-        """What was left out of an answer so far: path, and what is wrong with it."""
+    def left_out(self) -> dict[str, str]:
+        """What was left out of an answer so far: place, and what is wrong with it."""
         with self._lock:
             return dict(self._left_out)
 
     def passed(self, files: Iterable[FileInfo]) -> list[FileInfo]:
-        """Return the files that can be read. Errors: FilesDamaged, where others are not left out."""
-        good, troubles = [], {}
-        for file in files:
-            reason = None if file.path in self._passed else trouble(file.path, size=file.size, rows=file.rows)
-            if reason is None:
-                good.append(file)
-            else:
-                troubles[file.path] = reason
+        """Return the files that can be read. Errors: FilesDamaged, where others are not left out; StoreError."""
+        good = list(files)
+        troubles = {}
+        unknown = [file for file in good if file.place not in self._passed]
+        if unknown:
+            with ThreadPoolExecutor(LOOKS) as pool:
+                reasons = pool.map(_trouble, unknown)
+                troubles = {file.place: why for file, why in zip(unknown, reasons, strict=True) if why is not None}
+            good = [file for file in good if file.place not in troubles]
         with self._lock:
-            self._passed.update(file.path for file in good)
+            self._passed.update(file.place for file in good)
             if self._leaves_out:
                 self._left_out.update(troubles)
         if troubles and not self._leaves_out:
             raise FilesDamaged(troubles)
         return good
+
+
+def _trouble(file: FileInfo) -> str | None:
+    return trouble(file.store, file.name, size=file.size, rows=file.rows)

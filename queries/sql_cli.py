@@ -19,7 +19,7 @@ from queries.render import Format, emit
 @format_option
 @limit_option
 @reporting_errors
-def sql_command(root: Path, leave_out_damaged: bool, query: str, form: Format, limit: int | None) -> None:
+def sql_command(root: Path | str, leave_out_damaged: bool, query: str, form: Format, limit: int | None) -> None:
     """Print the answer to one SELECT over the tape.
 
     Views: book_changes, order_changes, trades, quotes, books, messages, instruments, events; in schema raw the same as

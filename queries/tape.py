@@ -7,7 +7,7 @@ Left to others: rebuilding a book (`queries.books`), printing (`queries.render`)
 
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import duckdb
 
@@ -21,33 +21,30 @@ from queries.statements import require_select
 from queries.times import NS_MAX, Duration, Time, Window, as_ns, iso, window
 from queries.why import why
 from storage.errors import LakeMissing
-from storage.lake import Lake
+from storage.places import is_address, open_lake
 from storage.schemas import TABLES
-
-LAKE_DIRECTORY: Final = "lake"  # Of a tape's root.
 
 
 class Tape:
     """The lake of a tape, as it stood when it was opened or last refreshed.
 
-    path: a tape's root or its lake. locked: SQL sees nothing but the lake; a notebook of one's own may open it
-    unlocked, to join other files or to write a relation to one. leave_out_damaged: a question is answered without
-    files that cannot be read, which `left_out` then names, instead of by FilesDamaged; only files that a question needs
-    are looked at.
+    path: a tape's root or its lake, in a directory or at `s3://bucket/prefix`. locked: SQL sees nothing but the lake; a
+    notebook of one's own may open it unlocked, to join other files or to write a relation to one. leave_out_damaged: a
+    question is answered without files that cannot be read, which `left_out` then names, instead of by FilesDamaged;
+    only files that a question needs are looked at.
     Views: `book_changes`, `order_changes`, `trades`, `quotes`, `books`, `messages`, `instruments`, `events`, with
     prices and sizes as numbers and times in UTC beside the integers they come from; in schema `raw` the same names as
     stored.
-    Any number of threads may ask. Errors: NotALake; LakeNewer and LakeDamaged of storage.
+    Any number of threads may ask. Errors: NotALake; LakeNewer, LakeDamaged and StoreError of storage.
     """
 
     def __init__(self, path: Path | str, *, locked: bool = True, leave_out_damaged: bool = False) -> None:
-        self.path = Path(path)
+        self.path = path if is_address(path) else Path(path)
         self._locked = locked
         self._known: set[str] = set()
         self._gate = FileGate(leaves_out=leave_out_damaged)
-        inner = self.path / LAKE_DIRECTORY
         try:
-            self._lake = Lake.open(inner if inner.is_dir() else self.path)
+            self._lake = open_lake(self.path)
         except LakeMissing as error:
             raise NotALake(self.path) from error
         self._engine = self._load()
@@ -69,7 +66,7 @@ class Tape:
         self._engine.close()
 
     @property
-    def left_out(self) -> dict[Path, str]:
+    def left_out(self) -> dict[str, str]:
         """Files whose rows an answer was given without, and what is wrong with each."""
         return self._gate.left_out
 

@@ -47,7 +47,7 @@ class TableLog:
 
     def __init__(self, store: Store, name: str, version: int, table: DeltaTable | None = None) -> None:
         self.store, self.name = store, name
-        self.path = Path(store.location)
+        self.place = store.location
         self._version = version
         self._table = table  # Until it is first asked for something: a table that is kept grows with each commit.
         self._last: dict[str, int | None] = {}  # By writer, of those that were asked for.
@@ -62,7 +62,7 @@ class TableLog:
         try:
             store.put_new(entry_name(0), creation(name))
         except OSError as error:
-            raise CannotCreate(Path(store.location), _first_line(error)) from error
+            raise CannotCreate(store.location, _first_line(error)) from error
         return cls(store, name, 0)
 
     @classmethod
@@ -72,7 +72,6 @@ class TableLog:
         Errors: LakeNewer; LakeDamaged where the log cannot be read.
         """
         store = store_at(where)
-        path = Path(store.location)
         if next(store.list(LOG_DIRECTORY), None) is None:
             return None
         try:
@@ -81,9 +80,9 @@ class TableLog:
         except TableNotFoundError:
             return None  # Killed between making the directory and the first entry.
         except (OSError, ValueError, DeltaError) as error:
-            raise LakeDamaged(path, f"Delta log unreadable, {_first_line(error)}") from error
+            raise LakeDamaged(store.location, f"Delta log unreadable, {_first_line(error)}") from error
         if version > SCHEMA_VERSION:
-            raise LakeNewer(path, expected=SCHEMA_VERSION, received=version)
+            raise LakeNewer(store.location, expected=SCHEMA_VERSION, received=version)
         return cls(store, name, table.version(), table)
 
     def last_version(self, app_id: str) -> int | None:
@@ -147,15 +146,15 @@ class TableLog:
                 return False
             if facts.describes or not removed.isdisjoint(facts.removed):
                 what = "the table itself was changed" if facts.describes else "a file to be removed is gone already"
-                raise CommitConflict(self.path, entry=number, what=what)
+                raise CommitConflict(self.place, entry=number, what=what)
             number += 1
-        raise CommitContended(self.path, tries=COMMIT_TRIES_LIMIT)
+        raise CommitContended(self.place, tries=COMMIT_TRIES_LIMIT)
 
     def _entry_of_another(self, number: int) -> EntryFacts:
         try:
             return read_entry(self.store.read(entry_name(number)))
         except ValueError as error:
-            raise LakeDamaged(self.path, f"log entry {number}: {_first_line(error)}") from error
+            raise LakeDamaged(self.place, f"log entry {number}: {_first_line(error)}") from error
 
     def _took_in(self, number: int, transactions: Mapping[str, int]) -> None:
         """Know of an entry, and of the writers in it that were asked for."""

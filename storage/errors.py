@@ -14,15 +14,21 @@ Layer: storage, lowest. Imports nothing of it.
     │   ├── JournalDamaged       a block is not as it was written; 3
     │   ├── RunIncomplete        a run's first records are not in the journal; 3
     │   └── JournalTooNew        written by a later version in a layout unknown here; 78
-    └── LakeError
-        ├── CannotCreate         the lake or a table cannot be made or written; 73
-        ├── LakeMissing          no table where a lake should be; 74
-        ├── LakeDamaged          a log entry or a file is not as it was written; 3
-        ├── LakeNewer            written by a later version in a layout unknown here; 78
-        ├── CommitConflict       another change came first and took what this one stood on; 75
-        └── CommitContended      too many changes of others came first; 75
+    ├── LakeError
+    │   ├── CannotCreate         the lake or a table cannot be made or written; 73
+    │   ├── LakeMissing          no table where a lake should be; 74
+    │   ├── LakeDamaged          a log entry or a file is not as it was written; 3
+    │   ├── LakeNewer            written by a later version in a layout unknown here; 78
+    │   ├── CommitConflict       another change came first and took what this one stood on; 75
+    │   ├── CommitContended      too many changes of others came first; 75
+    │   └── PushRefused          the target holds files that this tape never had; 73
+    └── StoreError               an object store failed; also an OSError; 74
+        ├── BucketMissing            it has no such bucket; 74
+        ├── StoreDenied              it refuses the credentials, or there are none; 77
+        ├── StoreUnreachable         it does not answer; 69
+        └── StoreUnusable            an address or a setting that cannot be used; 78
 
-Codes as in sysexits.h: 73 cannot create, 74 input or output, 75 try again later, 77 permission,
+Codes as in sysexits.h: 69 unavailable, 73 cannot create, 74 input or output, 75 try again later, 77 permission,
 78 configuration;
 3 is "done, with findings".
 """
@@ -161,7 +167,9 @@ class CannotCreate(LakeError):
 
     exit_code = 73
 
-    def __init__(self, path: Path, reason: str, *, remedy: str = "make the directory writable for this user") -> None:
+    def __init__(
+        self, path: Path | str, reason: str, *, remedy: str = "make the directory writable for this user"
+    ) -> None:
         super().__init__(f"{path}: cannot create: {reason}; {remedy}")
         self.path, self.reason = path, reason
 
@@ -171,7 +179,7 @@ class LakeMissing(LakeError):
 
     exit_code = 74
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         super().__init__(f"{path}: no lake here; give the directory that the recorder or a rebuild wrote")
         self.path = path
 
@@ -181,7 +189,7 @@ class LakeDamaged(LakeError):
 
     exit_code = 3
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{path}: damaged: {reason}; set it aside and rebuild it from the journal")
         self.path, self.reason = path, reason
 
@@ -191,7 +199,7 @@ class LakeNewer(LakeError):
 
     exit_code = 78
 
-    def __init__(self, path: Path, *, expected: int, received: int) -> None:
+    def __init__(self, path: Path | str, *, expected: int, received: int) -> None:
         super().__init__(f"{path}: schema {received}, at most {expected} is known here; upgrade fixtape")
         self.path, self.expected, self.received = path, expected, received
 
@@ -201,7 +209,7 @@ class CommitConflict(LakeError):
 
     exit_code = 75
 
-    def __init__(self, path: Path, *, entry: int, what: str) -> None:
+    def __init__(self, path: Path | str, *, entry: int, what: str) -> None:
         super().__init__(f"{path}: log entry {entry} of another process came first: {what}; run the command again")
         self.path, self.entry, self.what = path, entry, what
 
@@ -211,6 +219,61 @@ class CommitContended(LakeError):
 
     exit_code = 75
 
-    def __init__(self, path: Path, *, tries: int) -> None:
+    def __init__(self, path: Path | str, *, tries: int) -> None:
         super().__init__(f"{path}: {tries} log entries of other processes came first; try again when they are done")
         self.path, self.tries = path, tries
+
+
+class PushRefused(LakeError):
+    """What is to be replaced in the target did not come from this tape."""
+
+    exit_code = 73
+
+    def __init__(self, place: str, *, files: int, first: str) -> None:
+        super().__init__(
+            f"{place}: {files} files there are of another tape, {first} the first; give each tape a place of its own"
+        )
+        self.place, self.files, self.first = place, files, first
+
+
+# An object store.
+
+
+class StoreError(StorageError, OSError):
+    """A request to an object store that failed; an OSError too, as every store raises."""
+
+    def __init__(self, place: str, reason: str, *, remedy: str = "try again; what was done before is kept") -> None:
+        super().__init__(f"{place}: {reason}; {remedy}")
+        self.place, self.reason = place, reason
+
+
+class BucketMissing(StoreError):
+    """The bucket is not there; none is made."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place, "no such bucket", remedy="make it, or look at the address and the endpoint")
+
+
+class StoreDenied(StoreError):
+    """The store refuses the credentials, or there are none to show."""
+
+    exit_code = 77
+
+    def __init__(self, place: str, reason: str) -> None:
+        remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to one that may read and write there"
+        super().__init__(place, reason, remedy=remedy)
+
+
+class StoreUnreachable(StoreError):
+    """No answer from the store."""
+
+    exit_code = 69
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(place, reason, remedy="look at the network and at AWS_ENDPOINT_URL, then try again")
+
+
+class StoreUnusable(StoreError):
+    """An address, or a setting, by which no store can be asked."""
+
+    exit_code = 78

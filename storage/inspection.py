@@ -7,11 +7,13 @@ Left to others: what to do without the file (`queries.engine`), damage inside it
 """
 
 import os
-from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from storage.errors import StoreError
+from storage.stores import Store
 
 MAGIC: Final = b"PAR1"
 FOOTER_BYTES_LIMIT: Final = 64 << 20
@@ -25,23 +27,29 @@ RATIO_LIMIT: Final = 200  # Of uncompressed to compressed bytes.
 _TAIL_BYTES: Final = len(MAGIC) + 4  # Length of the footer, then the magic.
 
 
-def trouble(path: Path, *, size: int, rows: int) -> str | None:
-    """Return what is wrong with a file of which the log says this size and count of rows, or None."""
+def trouble(store: Store, name: str, *, size: int, rows: int) -> str | None:
+    """Return what is wrong with a file of which the log says this size and count of rows, or None.
+
+    Errors: StoreError, where it is the store and not the file.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with store.open(name) as file:
+            return _wrong_ends(file, size) or _wrong_footer(file, size, rows)
+    except StoreError:
+        raise
     except OSError as error:
         return f"cannot be opened: {error.strerror}"
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        return _wrong_ends(descriptor, size) or _wrong_footer(file, size, rows)
 
 
-def _wrong_ends(descriptor: int, size: int) -> str | None:
-    found = os.fstat(descriptor).st_size
+def _wrong_ends(file: BinaryIO, size: int) -> str | None:
+    found = file.seek(0, os.SEEK_END)
     if found != size:
         return f"is {found} bytes long, and the log says {size}"
-    if os.pread(descriptor, len(MAGIC), 0) != MAGIC:
+    file.seek(0)
+    if file.read(len(MAGIC)) != MAGIC:
         return "does not begin as Parquet"
-    tail = os.pread(descriptor, _TAIL_BYTES, max(size - _TAIL_BYTES, 0))
+    file.seek(max(size - _TAIL_BYTES, 0))
+    tail = file.read(_TAIL_BYTES)
     if not tail.endswith(MAGIC):
         return "does not end as Parquet: its footer is missing"
     length = int.from_bytes(tail[:4], "little")
@@ -50,7 +58,7 @@ def _wrong_ends(descriptor: int, size: int) -> str | None:
     return None
 
 
-def _wrong_footer(file: object, size: int, rows: int) -> str | None:
+def _wrong_footer(file: BinaryIO, size: int, rows: int) -> str | None:
     try:
         metadata = pq.read_metadata(file)
     except (OSError, pa.ArrowException) as error:

@@ -11,7 +11,8 @@ and always, rows or none, so what `last_version` tells is whole in every table.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,6 +25,7 @@ from storage.commits import TableLog
 from storage.errors import CannotCreate, LakeDamaged, LakeMissing
 from storage.files import write_file
 from storage.schemas import TABLE_LAST, TABLES
+from storage.stores import LocalStore, Store
 
 Keep = Callable[[str, str, pa.Table], pa.Table]  # Of a table and date, the rows to be written.
 
@@ -45,11 +47,12 @@ class BatchReport:
 class FileInfo:
     """One file of a table as its log states it: enough to leave it unread.
 
-    path: absolute. first_ns, last_ns: of receive_ns, inclusive. symbol_lowest, symbol_highest: None where no row has
-    a symbol.
+    name: within the table's store. first_ns, last_ns: of receive_ns, inclusive. symbol_lowest, symbol_highest: None
+    where no row has a symbol.
     """
 
-    path: Path
+    store: Store = field(compare=False, repr=False)
+    name: str
     date: str
     rows: int
     size: int
@@ -58,13 +61,30 @@ class FileInfo:
     symbol_lowest: str | None
     symbol_highest: str | None
 
+    @property
+    def path(self) -> Path:
+        """Where it stands, absolute; of a lake in a directory."""
+        assert isinstance(self.store, LocalStore), "a file of an object store has no path"
+        return self.store.path / self.name
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for people: a path or an address."""
+        return f"{self.store.location}/{self.name}"
+
 
 class Lake:
-    """A lake at a path. One writer at a time calls `write_batch`; any number read `files`."""
+    """A lake at a place. One writer at a time calls `write_batch`; any number read `files`."""
 
-    def __init__(self, path: Path, logs: Mapping[str, TableLog | None]) -> None:
-        self.path = path
+    def __init__(self, store: Store, logs: Mapping[str, TableLog | None]) -> None:
+        self.store = store
         self._logs = logs
+
+    @property
+    def path(self) -> Path:
+        """Its directory; an object store has none, and nothing that asks for it works on one."""
+        assert isinstance(self.store, LocalStore), "a lake in an object store has no path"
+        return self.store.path
 
     @classmethod
     def create_or_open(cls, path: Path) -> "Lake":
@@ -81,19 +101,21 @@ class Lake:
         for name in TABLES:
             if not os.access(path / name, os.W_OK | os.X_OK):
                 raise CannotCreate(path / name, "no permission to write")
-        return cls(path, logs)
+        return cls(LocalStore(path), logs)
 
     @classmethod
-    def open(cls, path: Path) -> "Lake":
-        """Return the lake at a path for reading; a table not made yet counts as empty.
+    def open(cls, where: Path | Store) -> "Lake":
+        """Return the lake at a place for reading; a table not made yet counts as empty.
 
-        Errors: LakeMissing where no table is there; LakeNewer; LakeDamaged.
+        Errors: LakeMissing where no table is there; LakeNewer; LakeDamaged; OSError of a store.
         """
-        path = path.resolve()
-        logs = {name: TableLog.open(path / name, name) for name in TABLES}
+        store = LocalStore(where.resolve()) if isinstance(where, Path) else where
+        with ThreadPoolExecutor(len(TABLES)) as pool:  # An object store is waited for once, not once a table.
+            found = pool.map(lambda name: TableLog.open(store.below(name), name), TABLES)
+            logs = dict(zip(TABLES, found, strict=True))
         if not any(logs.values()):
-            raise LakeMissing(path)
-        return cls(path, logs)
+            raise LakeMissing(store.location)
+        return cls(store, logs)
 
     def last_version(self, app_id: str, table: str = TABLE_LAST) -> int | None:
         """Return the version of the last batch of a writer in a table, by default one that is whole in all; or None."""
@@ -134,7 +156,7 @@ class Lake:
                 skipped.append(name)
                 continue
             written = [
-                write_file(log.path, name, [kept], date=date, label=label)
+                write_file(log.store, name, [kept], date=date, label=label)
                 for date, of_date in dated_tables(table, columns.names)
                 if (kept := of_date if keep is None else keep(name, date, of_date)).num_rows
             ]
@@ -145,7 +167,7 @@ class Lake:
                 continue
             rows[name] = sum(file.rows for file in written)
             size += sum(file.size for file in written)
-            files.extend(log.path / file.path for file in written)
+            files.extend(self.path / name / file.path for file in written)
         return BatchReport(rows, size, tuple(files), tuple(skipped))
 
     def files(self, table: str) -> list[FileInfo]:
@@ -153,17 +175,18 @@ class Lake:
         log = self._logs[table]
         if log is None:
             return []
-        found = [_file_info(log.path, add) for add in log.listing().adds]
-        return sorted(found, key=lambda file: (file.first_ns, file.path))
+        found = [_file_info(log.store, add) for add in log.listing().adds]
+        return sorted(found, key=lambda file: (file.first_ns, file.name))
 
 
-def _file_info(table_path: Path, add: Mapping[str, Any]) -> FileInfo:
+def _file_info(store: Store, add: Mapping[str, Any]) -> FileInfo:
     """Return one add action as a file; a path that leads out of the table is refused."""
     relative = PurePosixPath(add["path"])
     if relative.is_absolute() or ".." in relative.parts:
-        raise LakeDamaged(table_path, f"it lists {add['path']!r}, outside the table")
+        raise LakeDamaged(store.location, f"it lists {add['path']!r}, outside the table")
     return FileInfo(
-        path=table_path / relative,
+        store=store,
+        name=relative.as_posix(),
         date=add["partition.date"],
         rows=add["num_records"],
         size=add["size_bytes"],

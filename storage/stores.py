@@ -2,7 +2,7 @@
 
 Layer: storage, below files and commits. Knows names and bytes; nothing of Parquet or of the Delta log.
 Source: faults section 1, clause 3: temporary file, fsync, rename or link, directory fsync.
-Left to others: an object store, which has put-if-absent of its own and needs no syncing.
+Left to others: an object store, which has put-if-absent of its own and needs no syncing (`storage.object_store`).
 
 Names are relative to the table, with forward slashes. A temporary begins with a dot and ends in `.tmp`, which neither
 pyarrow nor DuckDB nor deltalake takes for a table's file; one that a killed process left is for `storage.vacuum`.
@@ -42,8 +42,9 @@ class Staged(Protocol):
 
 
 class Store(Protocol):
-    """The files of one table. Errors of each call: OSError; FileNotFoundError where a name is read that is not there.
+    """The files of one table, or of a tape.
 
+    Errors of each call: OSError; FileNotFoundError where a name is read that is not there.
     location, options: what deltalake opens the table by.
     """
 
@@ -73,6 +74,9 @@ class Store(Protocol):
 
     def sync(self, *names: str) -> None:
         """Make durable what another library, or a process that was killed, left under these names."""
+
+    def below(self, directory: str) -> "Store":
+        """Return what is in a directory as a store of its own."""
 
 
 class LocalStore:
@@ -149,6 +153,10 @@ class LocalStore:
             sync_file(path)
         for parent in sorted({path.parent for path in paths}):
             sync_directory(parent)
+
+    def below(self, directory: str) -> "LocalStore":
+        """Return a directory inside as a store of its own; it need not be there yet."""
+        return LocalStore(self.path / directory)
 
 
 class _LocalStaged:

@@ -18,6 +18,7 @@ from queries.tape import Tape
 from storage import inspection
 from storage.inspection import ROW_GROUP_ROWS_LIMIT, trouble
 from storage.lake import Lake
+from storage.stores import LocalStore
 
 ROWS = 500
 MINUTES = 3
@@ -83,7 +84,7 @@ def test_a_damaged_file_is_named(root: Path, damage: str) -> None:
         for ask in (lambda: tape.trades("BTC/USD"), lambda: tape.sql("SELECT count(*) FROM trades")):
             with pytest.raises(FilesDamaged, match=r"rebuild it from the journal") as caught:
                 ask()
-            assert list(caught.value.troubles) == [path]
+            assert list(caught.value.troubles) == [str(path)]
             assert str(path) in str(caught.value)
             assert caught.value.exit_code == 3
 
@@ -98,7 +99,7 @@ def test_the_rest_is_answered_where_it_is_wanted(root: Path, damage: str) -> Non
         assert len(tape.trades("BTC/USD").fetchall()) == (MINUTES - 1) * ROWS
         assert tape.sql("SELECT count(*) FROM trades").fetchall() == [((MINUTES - 1) * ROWS,)]
         assert tape.sql("SELECT count(*) FROM messages").fetchall() == [(MINUTES * ROWS,)]
-        assert list(tape.left_out) == [path]
+        assert list(tape.left_out) == [str(path)]
 
 
 def test_a_missing_file_is_named(root: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_missing_file_is_named(root: Path) -> None:
 
     with Tape(root) as tape, pytest.raises(FilesDamaged, match="cannot be opened: No such file") as caught:
         tape.trades("BTC/USD")
-    assert list(caught.value.troubles) == [path]
+    assert list(caught.value.troubles) == [str(path)]
 
 
 def test_a_question_elsewhere_does_not_notice(root: Path) -> None:
@@ -163,30 +164,31 @@ def test_a_bomb_is_refused_by_its_footer(tmp_path: Path) -> None:
     """Rows of a group, what it becomes against what the file is, and columns are limited before a page is opened."""
     rows = 1 << 24
     many = bomb(tmp_path / "rows", rows, group_rows=rows)
-    assert trouble(tmp_path / "rows", size=many, rows=rows) == (
+    assert trouble(LocalStore(tmp_path), "rows", size=many, rows=rows) == (
         f"has a row group of {rows} rows, more than {ROW_GROUP_ROWS_LIMIT}"
     )
     wide = pa.table({f"c{n}": pa.repeat(pa.scalar(0, pa.int64()), 1 << 20) for n in range(20)})
     pq.write_table(wide, tmp_path / "ratio", compression="zstd", use_dictionary=False)
     size = (tmp_path / "ratio").stat().st_size
-    found = trouble(tmp_path / "ratio", size=size, rows=1 << 20)
+    found = trouble(LocalStore(tmp_path), "ratio", size=size, rows=1 << 20)
     assert found is not None
     assert "over 200 times them" in found
     wide = pa.table({f"c{n}": pa.repeat(pa.scalar(0, pa.int64()), 1 << 20) for n in range(130)})
     pq.write_table(wide, tmp_path / "columns", compression="zstd", use_dictionary=False)
     size = (tmp_path / "columns").stat().st_size
-    found = trouble(tmp_path / "columns", size=size, rows=1 << 20)
+    found = trouble(LocalStore(tmp_path), "columns", size=size, rows=1 << 20)
     assert found == "has 130 columns, more than 64"
 
 
 def test_the_bytes_of_a_row_group_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However well it is packed, a row group that becomes too much for memory is refused."""
     size = bomb(tmp_path / "file", 1 << 20)
-    assert trouble(tmp_path / "file", size=size, rows=1 << 20) is None  # Eight MiB: rows may well be all the same.
+    # Eight MiB: rows may well be all the same.
+    assert trouble(LocalStore(tmp_path), "file", size=size, rows=1 << 20) is None
 
     monkeypatch.setattr(inspection, "ROW_GROUP_BYTES_LIMIT", 1 << 20)
 
-    found = trouble(tmp_path / "file", size=size, rows=1 << 20)
+    found = trouble(LocalStore(tmp_path), "file", size=size, rows=1 << 20)
     assert found is not None
     assert "has a row group that becomes" in found
 

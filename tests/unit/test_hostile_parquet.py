@@ -29,9 +29,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from storage.inspection import trouble
+from storage.stores import LocalStore
 
 def by_us(path):
-    found = trouble(path, size=path.stat().st_size, rows=ROWS)
+    found = trouble(LocalStore(path.parent), path.name, size=path.stat().st_size, rows=ROWS)
     if found is not None:
         raise ValueError(found)
 

@@ -1,0 +1,71 @@
+"""An S3 server on loopback for the tests: moto behind one lock, which can be told to fail.
+
+What S3 promises of one key, one request after the other, moto's threads alone do not: hence the lock.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from threading import Lock, Thread
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.s3.models import s3_backends
+from werkzeug.serving import make_server
+
+ACCOUNT = "123456789012"
+SECRET = "a-secret-of-the-tests"  # noqa: S105
+
+
+def bucket_name(text: str) -> str:
+    """A name of a bucket of whoever is called so."""
+    return f"b{abs(hash(text)):x}"
+
+
+class BucketServer:
+    """A server with buckets. requests: method, path and range of each. faults: what becomes of the next writes."""
+
+    def __init__(self) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self.requests: list[tuple[str, str, str]] = []
+        self.faults: deque[str] = deque()
+        self._app, self._lock = DomainDispatcherApplication(create_backend_app), Lock()
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler)
+        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def environment(self) -> dict[str, str]:
+        """What a process needs to know to ask it."""
+        return {
+            "AWS_ACCESS_KEY_ID": "tests",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self.endpoint,
+        }
+
+    def make_bucket(self, name: str) -> None:
+        s3_backends[ACCOUNT]["aws"].create_bucket(name, "us-east-1")
+
+    def objects(self, bucket: str) -> dict[str, bytes]:
+        return {key: it.value for key, it in s3_backends[ACCOUNT]["aws"].buckets[bucket].keys.items()}
+
+    def replace(self, bucket: str, key: str, data: bytes) -> None:
+        """Put other bytes there behind everybody's back."""
+        s3_backends[ACCOUNT]["aws"].put_object(bucket, key, data)
+
+    def _answer(self, environ: dict[str, object], start_response: Callable[..., object]) -> object:
+        with self._lock:
+            method = str(environ["REQUEST_METHOD"])
+            self.requests.append((method, str(environ["PATH_INFO"]), str(environ.get("HTTP_RANGE", ""))))
+            fault = self.faults.popleft() if self.faults and method == "PUT" else ""
+            if fault != "refused":
+                answer = list(self._app(environ, start_response if not fault else lambda *_: None))
+                if not fault:
+                    return answer
+            start_response("503 Service Unavailable", [("Content-Length", "0")])
+            return [b""]
