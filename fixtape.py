@@ -40,6 +40,9 @@ COMMANDS: Final = {
         "verify",
         "Check a tape: every file, every log entry, every number and every book at its key frames.",
     ),
+    "compact": ("storage.lake_cli", "compact", "Make the many small files of a lake few, with the same rows."),
+    "vacuum": ("storage.lake_cli", "vacuum", "Remove files from the disk that a lake has not listed for some days."),
+    "retain": ("storage.lake_cli", "retain", "Take whole old dates out of a lake's tables."),
     "incident": (
         "storage.incidents.cli",
         "incident",

@@ -14,19 +14,14 @@ Layer: storage, lowest. Imports nothing of it.
     │   ├── JournalDamaged       a block is not as it was written; 3
     │   ├── RunIncomplete        a run's first records are not in the journal; 3
     │   └── JournalTooNew        written by a later version in a layout unknown here; 78
-    ├── LakeError
-    │   ├── CannotCreate         the lake or a table cannot be made or written; 73
-    │   ├── LakeMissing          no table where a lake should be; 74
-    │   ├── LakeDamaged          a log entry or a file is not as it was written; 3
-    │   ├── LakeNewer            written by a later version in a layout unknown here; 78
-    │   ├── CommitConflict       another change came first and took what this one stood on; 75
-    │   ├── CommitContended      too many changes of others came first; 75
-    │   └── PushRefused          the target holds files that this tape never had; 73
-    └── StoreError               an object store failed; also an OSError; 74
-        ├── BucketMissing            it has no such bucket; 74
-        ├── StoreDenied              it refuses the credentials, or there are none; 77
-        ├── StoreUnreachable         it does not answer; 69
-        └── StoreUnusable            an address or a setting that cannot be used; 78
+    └── LakeError
+        ├── CannotCreate         the lake or a table cannot be made or written; 73
+        ├── LakeMissing          no table where a lake should be; 74
+        ├── LakeDamaged          a log entry or a file is not as it was written; 3
+        ├── LakeNewer            written by a later version in a layout unknown here; 78
+        ├── RowsDiffer           a compacted file does not hold the rows of its inputs; 74
+        ├── CommitConflict       another change came first and took what this one stood on; 75
+        └── CommitContended      too many changes of others came first; 75
 
 Codes as in sysexits.h: 69 unavailable, 73 cannot create, 74 input or output, 75 try again later, 77 permission,
 78 configuration;
@@ -204,13 +199,27 @@ class LakeNewer(LakeError):
         self.path, self.expected, self.received = path, expected, received
 
 
+class RowsDiffer(LakeError):
+    """A file that was made of others does not hold their rows, so nothing was done with it."""
+
+    def __init__(self, path: Path, *, expected: str, received: str) -> None:
+        super().__init__(
+            f"{path}: not the rows it was made of: expected {expected}, received {received}; the lake is as it was; "
+            "look at disk and memory, then run the command again"
+        )
+        self.path, self.expected, self.received = path, expected, received
+
+
 class CommitConflict(LakeError):
     """Another change of the same table came first, and this one no longer holds."""
 
     exit_code = 75
 
     def __init__(self, path: Path | str, *, entry: int, what: str) -> None:
-        super().__init__(f"{path}: log entry {entry} of another process came first: {what}; run the command again")
+        super().__init__(
+            f"{path}: another process changed the same files of the lake: log entry {entry} came first, {what}; "
+            "run the command again"
+        )
         self.path, self.entry, self.what = path, entry, what
 
 

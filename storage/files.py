@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.row_order import ROW_GROUP_ROWS, ROW_GROUP_ROWS_BOOKS, row_groups
+from storage.row_order import ROW_GROUP_ROWS, group_rows_limit, row_groups
 from storage.schemas import (
     PARTITION_COLUMN,
     SCHEMAS,
@@ -30,6 +30,7 @@ from storage.stores import Staged, Store, store_at
 LEVEL_FAST: Final = 3  # Of zstd, for a batch, which waits for nobody.
 LEVEL_DENSE: Final = 6  # For what is written once to stay, at twice the CPU; past it only CPU grows.
 HASH_DIGITS: Final = 16
+HASH_BYTES: Final = 4 * 2**20  # Read at once where a file is hashed.
 STATISTICS_COLUMNS: Final = ("receive_ns", "msg_seq_num", "symbol")
 
 _LABEL: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
@@ -103,6 +104,25 @@ def write_file(
     return WrittenFile(path, date, hashing.size, summary.rows, sha256, summary.ranges, summary.null_counts)
 
 
+def file_digits(path: Path) -> str:
+    """Return the digits of a file's content that its name should end in."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while data := file.read(HASH_BYTES):
+            found.update(data)
+    return found.hexdigest()[:HASH_DIGITS]
+
+
+def digits_of_name(path: str) -> str:
+    """Return the digits that a file's name ends in."""
+    return path.removesuffix(".parquet").rpartition("-")[2]
+
+
+def label_of_name(path: str) -> str:
+    """Return what a file's name begins with: the label of its batch, or of what was compacted."""
+    return path.rpartition("/")[2].rpartition("-")[0]
+
+
 class _Summary:
     """What is to be told of the rows of a file, counted as they go by."""
 
@@ -129,7 +149,7 @@ def write_parquet(file: object, name: str, parts: Iterable[pa.Table], *, level: 
     """
     with pq.ParquetWriter(file, written_schema(name), **parquet_options(name, level)) as writer:
         for rows in parts:
-            for group in row_groups(rows, ROW_GROUP_ROWS_BOOKS if name == "books" else ROW_GROUP_ROWS):
+            for group in row_groups(rows, group_rows_limit(name)):
                 writer.write_table(group, row_group_size=len(group))
 
 

@@ -175,11 +175,11 @@ class Lake:
         log = self._logs[table]
         if log is None:
             return []
-        found = [_file_info(log.store, add) for add in log.listing().adds]
+        found = [file_info(log.store, add) for add in log.listing().adds]
         return sorted(found, key=lambda file: (file.first_ns, file.name))
 
 
-def _file_info(store: Store, add: Mapping[str, Any]) -> FileInfo:
+def file_info(store: Store, add: Mapping[str, Any]) -> FileInfo:
     """Return one add action as a file; a path that leads out of the table is refused."""
     relative = PurePosixPath(add["path"])
     if relative.is_absolute() or ".." in relative.parts:

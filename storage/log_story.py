@@ -61,7 +61,8 @@ class LogStory:
     """What all entries together come to.
 
     live: the present files by path. named: every path that any entry ever named. last: by writer, its last transaction.
-    batches: by writer and number, when the batch ended. made_by: the entry that added a file first.
+    batches: by writer and number, when the batch ended. made_by: the entry that added a file first. adds: every file
+    that was ever added. removed_ms: by path, when it was removed last. dropped: dates of which rows were let go of.
     """
 
     live: dict[str, Add] = field(default_factory=dict)
@@ -69,14 +70,20 @@ class LogStory:
     last: dict[str, Committed] = field(default_factory=dict)
     batches: dict[tuple[str, int], int] = field(default_factory=dict)
     made_by: dict[str, Entry] = field(default_factory=dict)
+    adds: dict[str, Add] = field(default_factory=dict)
+    removed_ms: dict[str, int] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
 
     def take(self, entry: Entry) -> None:
         """Add an entry, in the order of their numbers."""
         for path in entry.removes:
             self.live.pop(path, None)
             self.named.add(path)
+            self.removed_ms[path] = max(self.removed_ms.get(path, 0), int(entry.info.get("timestamp") or 0))
+        if entry.removes and not entry.adds:
+            self.dropped.update(self.adds[path].date for path in entry.removes if path in self.adds)
         for add in entry.adds:
-            self.live[add.path] = add
+            self.live[add.path] = self.adds[add.path] = add
             self.named.add(add.path)
             self.made_by.setdefault(add.path, entry)
         for done in entry.transactions:

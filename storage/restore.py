@@ -1,37 +1,38 @@
-"""Files that a lake's logs name and that are missing or not as they were written, made anew from the journal.
+"""Files that a lake's logs name and that are missing or not as they were written, made anew.
 
-Layer: storage, above replay and logs. Reads a journal, puts files in place.
+Layer: storage, above remaking, merging and logs. Puts files in place.
 Source: design section 5, content in the name: a file made again by the same version has the same name.
-Left to others: batches that no log names (`storage.rebuild`).
+Left to others: batches that no log names (`storage.rebuild`), files of batches (`storage.remake`).
 
 A file is made in a scratch directory under the root and gets its place where its name, and so its bytes, are the ones
 that the log names. Another version may make other bytes of the same rows: then it takes the place of the one that is
 lost in one commit, as the same rows in another file. What is found damaged goes to quarantine first. Stopped at any
 moment it goes on when called again: what is restored is found whole.
+
+A compacted file is merged again of its inputs, which the entry that made it lists as removed: those that vacuum has not
+taken yet as they are, the others made from the journal, or merged again in their turn.
 """
 
-import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage.batcher import Batch
-from storage.batches import dated_tables
 from storage.commits import TableLog
-from storage.files import HASH_DIGITS, WrittenFile, write_file
-from storage.journal.runs import beginning_fault, runs_of
-from storage.journal.segments import segment_paths
+from storage.compaction import level
+from storage.errors import LakeDamaged
+from storage.files import LEVEL_DENSE, WrittenFile, digits_of_name, file_digits, label_of_name, write_file
 from storage.log_entries import RemovedFile
-from storage.log_story import Add, Entry, read_story
-from storage.pipeline import app_id_of
+from storage.log_story import Add, LogStory, read_story
+from storage.merging import Merge
 from storage.quarantine import Quarantine
-from storage.replay import Replay
+from storage.remake import UNKNOWN, BatchFile, Reasons, batch_file, remake
 from storage.schemas import TABLES
 from storage.stores import ensure_directory, sync_directory
 from storage.tape_layout import LAKE, SCRATCH
 
-HASH_BYTES = 4 * 2**20
+_MS_NS = 1_000_000
 
 
 @dataclass(slots=True)
@@ -49,20 +50,14 @@ class RestoreReport:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A file that is to be made again, and the entry that added it first."""
+    """A file that is to be made again."""
 
     table: str
     add: Add
-    made_by: Entry
 
     @property
     def place(self) -> str:
         return f"{self.table}/{self.add.path}"
-
-    @property
-    def label(self) -> str:
-        """What its name begins with: its batch's label."""
-        return Path(self.add.path).name.rpartition("-")[0]
 
 
 def restore(
@@ -78,93 +73,134 @@ def restore(
     Errors: OSError; JournalDamaged, JournalTooNew, JournalUnreadable.
     """
     report = RestoreReport()
-    wanted: dict[str, dict[tuple[str, str, str], _Wanted]] = {}
-    for item in _broken(root, tables, date, quarantine, report, progress):
-        writer = item.made_by.transactions[0].app_id if item.made_by.transactions else ""
-        wanted.setdefault(writer, {})[item.table, item.add.date, item.label] = item
-        report.failed[item.place] = "no run in the journal made it"
     scratch = root / SCRATCH / "restore"
+    restoration = _Restoration(root / LAKE, scratch, report)
+    for table in TABLES:
+        if table in tables:
+            restoration.look(table, date, quarantine, progress)
     try:
-        for run in runs_of(segment_paths(root)) if wanted else ():
-            of_run = wanted.get(app_id_of(run.name))
-            fault = beginning_fault(run, root) if of_run else None
-            if of_run and fault is not None:
-                for item in of_run.values():
-                    report.failed[item.place] = f"of run {run.name} {fault}"
-            elif of_run:
-                _make(Replay(run, _Maker(root, scratch, of_run, report), past_damage=True), progress)
+        failed = remake(root, scratch, restoration.needed, restoration.take, progress)
+        restoration.finish(failed)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return report
 
 
-def file_digits(path: Path) -> str:
-    """Return the digits of a file's content that its name should end in."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(HASH_BYTES):
-            found.update(data)
-    return found.hexdigest()[:HASH_DIGITS]
+class _Lost(Exception):
+    """Why a file cannot be had."""
 
 
-def digits_of_name(path: str) -> str:
-    """Return the digits that a file's name ends in."""
-    return path.removesuffix(".parquet").rpartition("-")[2]
+class _Restoration:
+    """What is broken of a lake, what is needed to make it again, and what of that there is.
 
+    needed: files of batches that are to be made from the journal.
+    """
 
-def _broken(
-    root: Path,
-    tables: frozenset[str],
-    date: str | None,
-    quarantine: Quarantine,
-    report: RestoreReport,
-    progress: Callable[[int], None] | None,
-) -> Iterator[_Wanted]:
-    for table in TABLES:
-        story = read_story(root / LAKE / table)
-        for add in story.live.values() if table in tables else ():
+    def __init__(self, lake: Path, scratch: Path, report: RestoreReport) -> None:
+        self.needed: list[BatchFile] = []
+        self._lake, self._scratch, self._report = lake, scratch, report
+        self._stories: dict[str, LogStory] = {}
+        self._batches: dict[tuple[str, str], _Wanted] = {}
+        self._compacted: list[_Wanted] = []
+        self._had: dict[tuple[str, str], Path] = {}  # By table and path within it, a file of its rows.
+
+    def look(
+        self, table: str, date: str | None, quarantine: Quarantine, progress: Callable[[int], None] | None
+    ) -> None:
+        """Find what is broken of a table, set it aside, and see what it takes to make it again. Errors: OSError."""
+        story = self._stories[table] = read_story(self._lake / table)
+        for add in story.live.values():
             if date not in (None, add.date):
                 continue
-            report.files += 1
-            path = root / LAKE / table / add.path
+            self._report.files += 1
+            path = self._lake / table / add.path
             if path.exists():
-                if file_digits(path) == digits_of_name(add.path):
+                if _is_whole(path):
                     continue
                 quarantine.move(path, "its bytes are not those that its name states")
-            yield _Wanted(table, add, story.made_by[add.path])
+            item = _Wanted(table, add)
+            self._report.failed[item.place] = UNKNOWN
+            if level(add.path):
+                self._compacted.append(item)
+            else:
+                self._batches[table, add.path] = item
+            self._need(table, add.path)
             if progress is not None:
                 progress(0)
 
+    def _need(self, table: str, path: str) -> None:
+        """Take note of what is to be made so that a file can be had."""
+        story = self._stories[table]
+        if not level(path):
+            file = batch_file(story, table, path)
+            if file is not None:
+                self.needed.append(file)
+            return
+        for name in self._inputs(table, path):
+            if _is_whole(self._lake / table / name):
+                self._had[table, name] = self._lake / table / name
+            else:
+                self._need(table, name)
 
-class _Maker:
-    """Takes the batches of a run and makes the files that are wanted of them."""
+    def _inputs(self, table: str, path: str) -> list[str]:
+        """Return the files that a compacted one was made of, in the order in which they were merged."""
+        story = self._stories[table]
+        entry = story.made_by.get(path)
+        known = [story.adds[name] for name in (entry.removes if entry is not None else ()) if name in story.adds]
+        return [add.path for add in sorted(known, key=lambda add: (add.lowest.get("receive_ns", 0), add.path))]
 
-    def __init__(
-        self, root: Path, scratch: Path, wanted: dict[tuple[str, str, str], _Wanted], report: RestoreReport
-    ) -> None:
-        self._lake, self._scratch, self._wanted, self._report = root / LAKE, scratch, wanted, report
+    def take(self, file: BatchFile, made: WrittenFile, batch: Batch) -> None:
+        """Take in a file of a batch: into its place, or as an input of a compacted one. Errors: OSError."""
+        item = self._batches.get(file.key)
+        if item is None:
+            self._had[file.key] = self._scratch / file.table / made.path
+        else:
+            self._put(item, made, batch.end_ns)
 
-    def __call__(self, batch: Batch) -> None:
-        """Make what is wanted of a batch; a label may belong to several, where there were very many rows."""
-        for name, table in batch.columns.tables().items():
-            if not any(key[0] == name and key[2] == batch.label for key in self._wanted):
+    def finish(self, reasons: Reasons) -> None:
+        """Make the compacted files, now that there is what can be had of batches. Errors: OSError."""
+        for key, item in self._batches.items():
+            if item.place in self._report.failed and key in reasons:
+                self._report.failed[item.place] = reasons[key]
+        for item in self._compacted:
+            try:
+                made = self._merged(item.table, item.add, reasons)
+            except (_Lost, LakeDamaged) as reason:
+                self._report.failed[item.place] = str(reason)
                 continue
-            for date, rows in dated_tables(table, batch.columns.names):
-                item = self._wanted.get((name, date, batch.label))
-                if item is None:
-                    continue
-                made = write_file(self._scratch / name, name, [rows], date=date, label=batch.label)
-                if made.path != item.add.path and made.rows != item.add.rows:
-                    self._report.failed[item.place] = f"made again it has {made.rows} rows, not {item.add.rows}"
-                    continue
-                final = self._lake / name / made.path
-                ensure_directory(final.parent)
-                (self._scratch / name / made.path).rename(final)
-                sync_directory(final.parent)
-                if made.path != item.add.path:
-                    self._replace(item, made, batch.end_ns)
-                self._report.restored.append(item.place)
-                self._report.failed.pop(item.place, None)
+            entry = self._stories[item.table].made_by[item.add.path]
+            self._put(item, made, int(entry.info.get("timestamp") or 0) * _MS_NS)
+
+    def _merged(self, table: str, add: Add, reasons: Reasons) -> WrittenFile:
+        """Make a compacted file of its inputs, in the scratch directory. Errors: _Lost, LakeDamaged, OSError."""
+        inputs: list[Path] = []
+        for name in self._inputs(table, add.path):
+            if (table, name) not in self._had and level(name):
+                made = self._merged(table, self._stories[table].adds[name], reasons)
+                self._had[table, name] = self._scratch / table / made.path
+            if (table, name) not in self._had:
+                raise _Lost(f"its input {name}: {reasons.get((table, name), UNKNOWN)}")
+            inputs.append(self._had[table, name])
+        if not inputs:
+            raise _Lost("no log entry tells what it was made of")
+        merge = Merge(table, inputs, self._scratch / "merge")
+        label = label_of_name(add.path)
+        made = write_file(self._scratch / table, table, merge.groups(), date=add.date, label=label, level=LEVEL_DENSE)
+        shutil.rmtree(self._scratch / "merge", ignore_errors=True)
+        if made.rows != add.rows:
+            raise _Lost(f"made again it has {made.rows} rows, not {add.rows}")
+        return made
+
+    def _put(self, item: _Wanted, made: WrittenFile, at_ns: int) -> None:
+        """Give a file that was made again its place. Errors: OSError, CommitConflict."""
+        final = self._lake / item.table / made.path
+        ensure_directory(final.parent)
+        (self._scratch / item.table / made.path).rename(final)
+        sync_directory(final.parent)
+        if made.path != item.add.path:
+            self._replace(item, made, at_ns)
+        self._report.restored.append(item.place)
+        self._report.failed.pop(item.place, None)
 
     def _replace(self, item: _Wanted, made: WrittenFile, at_ns: int) -> None:
         """Have a table list a file instead of the one that is lost. Errors: OSError, CommitConflict."""
@@ -176,7 +212,6 @@ class _Maker:
         self._report.replaced.append(item.place)
 
 
-def _make(replay: Replay, progress: Callable[[int], None] | None) -> None:
-    for record in replay.records():
-        if progress is not None:
-            progress(len(record.data))
+def _is_whole(path: Path) -> bool:
+    """Return whether a file is there and has the bytes that its name states. Errors: OSError."""
+    return path.exists() and file_digits(path) == digits_of_name(path.name)

@@ -54,8 +54,46 @@ def merged(name: str, parts: Sequence[pa.Table]) -> pa.Table:
     Shapes: parts as read from files, so names may be plain strings; rows that agree in symbol and receive_ns keep the
         order of the parts.
     """
-    encoded = [part.cast(written_schema(name)) for part in parts]
-    return sorted_rows(only_used_values(pa.concat_tables(encoded).unify_dictionaries()))
+    return sorted_rows(joined([conformed(name, part) for part in parts]))
+
+
+def conformed(name: str, rows: pa.Table) -> pa.Table:
+    """Return rows of a file of one table as they are written today; a column that it lacks is null.
+
+    Errors: ValueError where it has a column that is not known here.
+    """
+    schema = written_schema(name)
+    unknown = sorted(set(rows.column_names) - set(schema.names))
+    if unknown:
+        raise ValueError(f"columns {', '.join(unknown)} of {name} are not known here")
+    columns = [
+        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def joined(parts: Sequence[pa.Table]) -> pa.Table:
+    """Return rows one after the other, with one dictionary a column that holds just the values in use, sorted."""
+    return only_used_values(pa.concat_tables(parts).unify_dictionaries())
+
+
+def in_order(rows: pa.Table) -> bool:
+    """Return whether rows stand by symbol, null last, then receive_ns."""
+    if rows.num_rows < 2:
+        return True
+    symbol = rows["symbol"].cast(pa.string()).combine_chunks()
+    receive_ns = rows["receive_ns"].combine_chunks()
+    before, after = symbol[:-1], symbol[1:]
+    same = pc.or_(pc.fill_null(pc.equal(before, after), False), pc.and_(pc.is_null(before), pc.is_null(after)))  # noqa: FBT003
+    rises = pc.fill_null(pc.less(before, after), pc.and_(pc.is_valid(before), pc.is_null(after)))
+    later = pc.less_equal(receive_ns[:-1], receive_ns[1:])
+    return bool(pc.all(pc.or_(rises, pc.and_(same, later))).as_py())
+
+
+def group_rows_limit(name: str) -> int:
+    """Return how many rows a row group of a table has at most."""
+    return ROW_GROUP_ROWS_BOOKS if name == "books" else ROW_GROUP_ROWS
 
 
 def row_groups(rows: pa.Table, rows_limit: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
@@ -64,7 +102,7 @@ def row_groups(rows: pa.Table, rows_limit: int = ROW_GROUP_ROWS) -> Iterator[pa.
     A symbol of at least half a group has groups to itself, about equally long; smaller ones that follow each other
     share one, as each group costs headers, and a dictionary and a window for zstd of its own.
     """
-    ends = list(_ends(_runs(rows["symbol"]), rows_limit))
+    ends = list(group_ends(_runs(rows["symbol"]), rows_limit))
     if len(ends) == 1:  # As nearly every batch is.
         yield rows
         return
@@ -78,7 +116,7 @@ def _runs(symbols: pa.ChunkedArray) -> list[int]:
     return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
 
 
-def _ends(runs: Iterable[int], rows_limit: int) -> Iterator[int]:
+def group_ends(runs: Iterable[int], rows_limit: int) -> Iterator[int]:
     """Yield where groups end, given how many rows each symbol has."""
     begin = at = 0
     for run in runs:

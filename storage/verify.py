@@ -25,14 +25,16 @@ from storage.batches import DAY_NS
 from storage.checkpoints import LAST_CHECKPOINT, checkpoint_fault, pointer_fault
 from storage.commits import LOG_DIRECTORY, TableLog
 from storage.errors import LakeDamaged, LakeMissing
+from storage.files import digits_of_name, file_digits
 from storage.log_story import (
     Add,
     EntryDamaged,
     LogStory,
     checkpoint_paths,
     read_entries,
+    read_story,
 )
-from storage.restore import digits_of_name, file_digits
+from storage.row_order import in_order
 from storage.schemas import ENUM_NAMES, SCHEMAS, SORTED_BY, TABLES
 
 REMEDY_FILE: Final = "make it again: fixtape rebuild ROOT"
@@ -97,11 +99,7 @@ def verify_lake(lake: Path, scope: Scope, checked: Checked, progress: Callable[[
 
 def live_files(lake: Path, table: str) -> Mapping[str, Add]:
     """Return the present files of a table by the entries that are whole."""
-    story = LogStory()
-    for _, _, entry in read_entries(lake / table):
-        if not isinstance(entry, EntryDamaged):
-            story.take(entry)
-    return story.live
+    return read_story(lake / table).live
 
 
 def _verify_log(path: Path, table: str, story: LogStory, checked: Checked) -> Iterator[Finding]:
@@ -225,7 +223,7 @@ def _verify_rows(where: str, table: str, add: Add, rows: pa.Table) -> Iterator[F
     dates = sorted(_date(day) for day in days)
     if dates != [add.date]:
         yield Finding(where, "UTC dates of receive_ns", add.date, ", ".join(dates), REMEDY_ROWS)
-    if not _in_order(rows):
+    if not in_order(rows):
         yield Finding(where, "order of rows", "by " + ", ".join(SORTED_BY), "another", REMEDY_ROWS)
     for column in ENUM_NAMES.keys() & set(rows.column_names):
         strange = set(pc.unique(rows[column]).to_pylist()) - {None, *ENUM_NAMES[column]}
@@ -236,15 +234,3 @@ def _verify_rows(where: str, table: str, add: Add, rows: pa.Table) -> Iterator[F
 
 def _date(day: int) -> str:
     return (_EPOCH + timedelta(days=day)).isoformat()
-
-
-def _in_order(rows: pa.Table) -> bool:
-    """Return whether rows stand by symbol, null last, then receive_ns."""
-    symbol, receive_ns = rows["symbol"].combine_chunks(), rows["receive_ns"].combine_chunks()
-    if rows.num_rows < 2:
-        return True
-    before, after = symbol[:-1], symbol[1:]
-    same = pc.or_(pc.fill_null(pc.equal(before, after), False), pc.and_(pc.is_null(before), pc.is_null(after)))  # noqa: FBT003
-    rises = pc.fill_null(pc.less(before, after), pc.and_(pc.is_valid(before), pc.is_null(after)))
-    later = pc.less_equal(receive_ns[:-1], receive_ns[1:])
-    return bool(pc.all(pc.or_(rises, pc.and_(same, later))).as_py())

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from capture.columns import Flag
+from storage.log_story import read_story
 from storage.verify import REMEDY_ROWS, Checked, Finding, Scope, live_files
 
 NUMBERED: Final = ("logon", "heartbeat", "proof", "resend_request", "reject", "rejected", "logout")
@@ -52,11 +53,12 @@ class _Stretch(NamedTuple):
 
 def verify_numbers(lake: Path, scope: Scope, checked: Checked) -> Iterator[Finding]:
     """Yield the holes in the numbers of each session that no event tells. Files that cannot be read are left out."""
+    without = _dropped(lake, "messages", "events")
     seen: dict[str, list[_Stretch]] = defaultdict(list)
     told: dict[str, list[_Stretch]] = defaultdict(list)
-    for rows in _tables(lake, "messages", scope, ("session_id", "msg_seq_num")):
+    for rows in _tables(lake, "messages", scope, without, ("session_id", "msg_seq_num")):
         _collect(rows, seen)
-    for rows in _tables(lake, "events", scope, ("session_id", "msg_seq_num", "kind", "count")):
+    for rows in _tables(lake, "events", scope, without, ("session_id", "msg_seq_num", "kind", "count")):
         _collect(rows.filter(pc.is_in(rows["kind"], pa.array(NUMBERED))), seen)
         for row in rows.filter(pc.is_in(rows["kind"], pa.array(TELLING))).to_pylist():
             begin = row["msg_seq_num"]
@@ -134,14 +136,15 @@ class _Sides:
 
 def verify_books(lake: Path, scope: Scope, checked: Checked) -> Iterator[Finding]:
     """Yield the key frames that are not the book which the changes before them make."""
+    without = _dropped(lake, "books", "book_changes")
     frames: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for rows in _tables(lake, "books", scope, None):
+    for rows in _tables(lake, "books", scope, without, None):
         for row in rows.to_pylist():
             frames[row["session_id"], row["symbol"]].append(row)
     for of_one in frames.values():
         of_one.sort(key=lambda row: -row["msg_seq_num"])  # The next one is at the end.
     books: dict[tuple[str, str], _Sides] = defaultdict(_Sides)
-    for rows in _tables(lake, "book_changes", scope, _CHANGE_COLUMNS):
+    for rows in _tables(lake, "book_changes", scope, without, _CHANGE_COLUMNS):
         for session, symbol, seq, flags, side, action, price, size, _ in zip(
             *(rows[name].to_pylist() for name in _CHANGE_COLUMNS), strict=True
         ):
@@ -178,9 +181,17 @@ def _reached(
         book.sides = {"bid": dict(bids), "offer": dict(offers)}
 
 
-def _tables(lake: Path, table: str, scope: Scope, columns: tuple[str, ...] | None) -> Iterator[pa.Table]:
+def _dropped(lake: Path, *tables: str) -> frozenset[str]:
+    """Return the dates that one of these tables has no more: what another tells of them cannot be held against it."""
+    return frozenset().union(*(read_story(lake / table).dropped for table in tables))
+
+
+def _tables(
+    lake: Path, table: str, scope: Scope, without: frozenset[str], columns: tuple[str, ...] | None
+) -> Iterator[pa.Table]:
     """Yield the rows of a table file by file, earliest first; what cannot be read is a finding of `storage.verify`."""
-    adds = [add for add in live_files(lake, table).values() if add.date.startswith(scope.date)]
+    live = live_files(lake, table).values()
+    adds = [add for add in live if add.date.startswith(scope.date) and add.date not in without]
     for add in sorted(adds, key=lambda add: (add.lowest.get("receive_ns", 0), add.path)):
         try:
             with pq.ParquetFile(lake / table / add.path) as file:

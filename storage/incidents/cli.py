@@ -4,14 +4,13 @@ Layer: storage, highest. Parses, calls, prints.
 Source: style section 8.
 """
 
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from capture.cli_support import escaped, reporting_errors
+from storage.row_text import format_option, rows_text
 
 if TYPE_CHECKING:
     from storage.incidents.bundle import Incident
@@ -26,9 +25,7 @@ def incident() -> None:
 
 @incident.command("ls")
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--format", "form", type=click.Choice(("table", "csv", "json")), default="table", help="How rows come out."
-)
+@format_option
 @reporting_errors
 def list_incidents(root: Path, form: str) -> None:
     """List the incidents of a tape, oldest first.
@@ -40,16 +37,8 @@ def list_incidents(root: Path, form: str) -> None:
     from storage.incidents.bundle import incident_paths, read_incident
 
     rows = [_row(path, read_incident(path)) for path in incident_paths(root)]
-    if form == "json":
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
-    elif form == "csv":
-        out = io.StringIO()
-        writer = csv.DictWriter(out, LS_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        click.echo(out.getvalue(), nl=False)
+    if form != "table":
+        click.echo(rows_text(rows, LS_COLUMNS, form), nl=False)
     elif rows:
         from storage.incidents.show import list_text
 

@@ -4,10 +4,7 @@ Layer: journal, highest. Parses, calls, prints; loads what reads segments only w
 Source: style section 8; design section 4.
 """
 
-import csv
-import io
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,17 +15,13 @@ from storage.journal.cat_cli import print_messages
 from storage.journal.compress_cli import compress_journal
 from storage.journal.options import finding_text, root_argument
 from storage.journal.trim_cli import trim_journal
+from storage.row_text import format_option, rows_text
 
 if TYPE_CHECKING:
     from storage.journal.reader import TornTail
     from storage.journal.verify import SegmentReport
 
 NUMERIC_COLUMNS: Final = ("records", "bytes", "stored", "ratio")
-
-
-format_option = click.option(
-    "--format", "form", type=click.Choice(("table", "csv", "json")), default="table", help="How rows come out."
-)
 
 
 @click.group()
@@ -59,7 +52,8 @@ def list_segments(root: Path, form: str) -> None:
     from storage.journal.verify import summarize_segment
 
     paths = [root] if root.is_file() else segment_paths(root)
-    click.echo(_rendered([_row(summarize_segment(path)) for path in paths], form), nl=False)
+    rows = [_row(summarize_segment(path)) for path in paths]
+    click.echo(rows_text(rows, ROW_COLUMNS, form, numeric=NUMERIC_COLUMNS), nl=False)
 
 
 @journal.command("verify")
@@ -113,31 +107,6 @@ def _row(report: "SegmentReport") -> dict[str, str | int | None]:
 
 
 ROW_COLUMNS: Final = ("segment", "session", "peer", "start", "end", "records", "bytes", "stored", "ratio", "state")
-
-
-def _rendered(rows: list[dict[str, str | int | None]], form: str) -> str:
-    if form == "json":
-        import msgspec
-
-        return msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n"
-    if form == "csv":
-        out = io.StringIO()
-        writer = csv.DictWriter(out, ROW_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return out.getvalue()
-    return _table(rows)
-
-
-def _table(rows: list[dict[str, str | int | None]]) -> str:
-    head: Mapping[str, str | int | None] = {column: column.upper() for column in ROW_COLUMNS}
-    cells = [["-" if row[column] is None else str(row[column]) for column in ROW_COLUMNS] for row in (head, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "".join("  ".join(map(_aligned, ROW_COLUMNS, line, widths)).rstrip() + "\n" for line in cells)
-
-
-def _aligned(column: str, cell: str, width: int) -> str:
-    return cell.rjust(width) if column in NUMERIC_COLUMNS else cell.ljust(width)
 
 
 def _torn_text(tail: "TornTail") -> str:

@@ -130,7 +130,7 @@ def test_a_removal_of_what_is_gone_is_refused(tmp_path: Path) -> None:
     log.commit([listed("ab")], removes=[removed("a"), removed("b")], as_of=3, at_ns=T0, metadata={})
     append(log, "d", version=4)
 
-    with pytest.raises(CommitConflict, match="log entry 4 of another process came first: a file to be removed") as it:
+    with pytest.raises(CommitConflict, match="log entry 4 came first, a file to be removed") as it:
         other.commit([listed("bc")], removes=[removed("b"), removed("c")], as_of=listing.version, at_ns=T0, metadata={})
 
     assert it.value.exit_code == 75

@@ -10,6 +10,7 @@ import pytest
 from crashed import AT_NS, SOFTWARE, files_of, make_tapes, tree
 
 from capture.sinks import Connection
+from storage.compaction import compact
 from storage.journal.runs import runs_of
 from storage.journal.segments import segment_paths
 from storage.journal.trimmed import Trimmed, note_trimmed
@@ -17,8 +18,12 @@ from storage.journal.writer import JournalWriter
 from storage.lake import Lake
 from storage.quarantine import Quarantine
 from storage.rebuild import Selection, rebuild
+from storage.rederive import rederive
 from storage.restore import restore
+from storage.retention import retain
 from storage.schemas import TABLES
+from storage.vacuum import vacuum
+from storage.verify import Scope
 
 CONNECTION = Connection("fix.example", "10.0.0.2", 41000, "192.0.2.7", 4000, "CLIENT", "KRAKEN-MD", "TLSv1.3")
 FIXTAPE = str(Path(sys.executable).with_name("fixtape"))
@@ -189,4 +194,82 @@ def test_the_command_restores_in_place(tape: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "1 restored" in done.stdout
+    assert tree(tape / "lake") == before
+
+
+def compacted(root: Path) -> None:
+    """Compact the tape's date, and take the files of its batches from the disk."""
+    done = list(compact(root, root / "lake", by=("day",), now_ns=AT_NS * 2, software=SOFTWARE))
+    assert done
+    assert not any(outcome.kept for outcome in done)
+    list(vacuum(root / "lake", keep_ns=0, now_ns=AT_NS * 3))
+
+
+def test_a_compacted_file_is_made_again_from_the_journal(tape: Path) -> None:
+    """Its inputs are long gone: the batches are made from the journal, and merged to the same bytes."""
+    compacted(tape)
+    before = tree(tape / "lake")
+    victims = [Lake.open(tape / "lake").files(table)[0].path for table in ("book_changes", "messages")]
+    victims[0].unlink()
+    victims[1].write_bytes(victims[1].read_bytes()[:-1])
+
+    report = mended(tape)
+
+    assert report.failed == {}
+    assert len(report.restored) == 2
+    assert tree(tape / "lake") == before
+    assert mended(tape).restored == []
+
+
+def test_inputs_that_are_still_there_are_used(tape: Path) -> None:
+    """Before vacuum a compacted file is merged again of its inputs, without the journal."""
+    list(compact(tape, tape / "lake", now_ns=AT_NS * 2, software=SOFTWARE))
+    before = tree(tape / "lake")
+    Lake.open(tape / "lake").files("quotes")[0].path.unlink()
+    shutil.rmtree(tape / "journal")
+    (tape / "journal").mkdir()
+
+    report = mended(tape)
+
+    assert (report.failed, len(report.restored)) == ({}, 1)
+    assert tree(tape / "lake") == before
+
+
+def test_a_compacted_file_of_which_an_input_is_lost_is_named(tape: Path) -> None:
+    """Without inputs and journal the file is named, with the input and why it cannot be made."""
+    compacted(tape)
+    Lake.open(tape / "lake").files("quotes")[0].path.unlink()
+    shutil.rmtree(tape / "journal")
+    (tape / "journal").mkdir()
+
+    report = mended(tape)
+
+    assert report.restored == []
+    (reason,) = report.failed.values()
+    assert reason.startswith("its input date=")
+    assert reason.endswith("no run in the journal made it")
+
+
+def test_a_compacted_lake_is_rederived(tape: Path) -> None:
+    """Held against the journal a compacted lake has the same rows; with a date let go of, too."""
+
+    def findings() -> list[str]:
+        return [str(it) for it in rederive(tape, Scope(), software=SOFTWARE, progress=lambda _: None)]
+
+    compacted(tape)
+    assert findings() == []
+    (file,) = Lake.open(tape / "lake").files("quotes")
+    file.path.write_bytes(file.path.read_bytes()[:-1])
+    assert "SHA-256: expected" in findings()[0]
+    list(retain(tape / "lake", days=1, now_ns=AT_NS * 2, software=SOFTWARE))
+    assert findings() == []
+
+
+def test_a_rebuild_in_place_makes_no_batch_of_a_compacted_lake_again(tape: Path) -> None:
+    """Batches that were compacted, or taken out, are known as committed."""
+    compacted(tape)
+    before = tree(tape / "lake")
+
+    assert rebuild(tape / "journal", tape / "lake", software=SOFTWARE).rows == 0
+
     assert tree(tape / "lake") == before
