@@ -6,47 +6,21 @@ Layer: command line. Parses, calls, prints; imports what is heavy on use.
 import asyncio
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from capture.cli_support import EXIT_FINDINGS, escaped, reporting_errors
+from capture.serving_cli import MARKET_PORT, Speed, ca_file_of, proof_of, serve, serve_market
 
 if TYPE_CHECKING:
-    from capture.venue.certificates import Credentials
-    from capture.venue.listener import Listener
     from capture.venue.source import Source
 
-SPEED_LIMIT = 1_000_000.0
-CA_FILE = "venue-ca.pem"
-PORTS = {"market": 4000, "trading": 4001, "echo": 4010}
+PORTS = {"market": MARKET_PORT, "trading": 4001, "echo": 4010}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 ECHO_OPTIONS = ("plain", "name", "begin_string", "test_req_id", "heartbeat", "store", "refuse_silently")
-SYMBOLS_SHOWN = 12
-
-
-class Speed(click.ParamType[float]):
-    """A factor of recorded time, or `max`."""
-
-    name = "N|max"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the factor; infinity is as fast as the reader takes it."""
-        if isinstance(value, float):
-            return value
-        if value == "max":
-            return float("inf")
-        try:
-            speed = float(str(value))
-        except ValueError:
-            speed = 0.0
-        if not 0 < speed <= SPEED_LIMIT:
-            self.fail(f"{value!r} is no speed; use a number above 0 (1 is the recorded pace) or max", param, ctx)
-        return speed
 
 
 @click.command()
@@ -166,7 +140,7 @@ def venue(
         return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     port = PORTS[profile] if port is None else port
-    ca_file = ca_out or Path(CA_FILE if port == PORTS["market"] else f"venue-ca-{port}.pem")
+    ca_file = ca_out or ca_file_of(port)
     known = frozenset(it.encode() for it in clients)
     echo = {it: market.pop(it) for it in ECHO_OPTIONS}
     if script is not None:
@@ -181,14 +155,6 @@ def venue(
         _serve_market(
             recordings, known, switches, faults, host=host, port=port, ca_file=ca_file, seconds=seconds, **market
         )
-
-
-def _proof(host: str, **options: Any) -> "Credentials":
-    """Return certificates for every name by which this venue may be called."""
-    from capture.venue import certificates
-
-    names = ("localhost", "127.0.0.1", "::1")
-    return certificates.make(*names, *({host} - set(names)), **options)
 
 
 def _market(recordings: tuple[Path, ...], symbols: int | None, rate: float, seed: int) -> "Source":
@@ -222,9 +188,7 @@ def _serve_market(
     seconds: float | None,
 ) -> None:
     """Serve market data until stopped."""
-    from capture.client import run
     from capture.venue.faults import FaultPlan, parse_faults
-    from capture.venue.server import VenueServer
     from capture.venue.settings import VenueSettings
     from capture.venue.switches import parse_switches
 
@@ -233,21 +197,17 @@ def _serve_market(
     market = _market(recordings, symbols, rate, seed)
     settings = VenueSettings(speed=speed, clients=clients, **parse_switches(switches, VenueSettings))
     version = "1.2" if "tls-1.2" in whole else settings.tls
-    proof = _proof(host, version=version, believed="certificate" not in whole)
-    server = VenueServer(market, settings, proof.context, faults=FaultPlan(planned, seed=seed), host=host, port=port)
-
-    def listening() -> None:
-        proof.write_ca(ca_file)
-        names = list(market.instruments)
-        listed = ", ".join(names[:SYMBOLS_SHOWN]) + (", …" if len(names) > SYMBOLS_SHOWN else "")
-        click.echo(f"listening on {host}:{server.port}; {len(names)} symbols: {listed}")
-        click.echo(
-            f"record it:  fixtape record --host {host} --port {server.port} --ca {ca_file}"
-            " --sender CLIENT --symbol all --root tape",
-            err=True,
-        )
-
-    run(_serve(server, seconds, listening))
+    proof = proof_of(host, version=version, believed="certificate" not in whole)
+    serve_market(
+        market,
+        settings,
+        proof,
+        faults=FaultPlan(planned, seed=seed),
+        host=host,
+        port=port,
+        ca_file=ca_file,
+        seconds=seconds,
+    )
 
 
 def _serve_echo(
@@ -282,7 +242,7 @@ def _serve_echo(
         heartbeat_s=heartbeat,
         refuse_silently=refuse_silently,
     )
-    proof = None if plain else _proof(host)
+    proof = None if plain else proof_of(host)
     context = None if proof is None else proof.context
     server = EchoServer(settings, context, store_folder=store, host=host, port=port)
 
@@ -291,7 +251,7 @@ def _serve_echo(
             proof.write_ca(ca_file)
         click.echo(f"echo on {host}:{server.port} as {name}")
 
-    run(_serve(server, seconds, listening))
+    run(serve(server, seconds, listening))
 
 
 def _serve_script(path: Path, *, plain: bool, host: str, port: int, ca_file: Path, seconds: float | None) -> None:
@@ -304,7 +264,7 @@ def _serve_script(path: Path, *, plain: bool, host: str, port: int, ca_file: Pat
     if plain and host not in LOOPBACK:
         raise click.UsageError(f"--plain sends everything readable: {host} is no loopback address")
     script = Script(path.name, conversation.read(path))
-    proof = None if plain else _proof(host)
+    proof = None if plain else proof_of(host)
     over = asyncio.Event()
     server = ScriptServer(
         script,
@@ -320,7 +280,7 @@ def _serve_script(path: Path, *, plain: bool, host: str, port: int, ca_file: Pat
             proof.write_ca(ca_file)
         click.echo(f"script on {host}:{server.port}: {path.name}")
 
-    run(_serve(server, seconds, listening, over))
+    run(serve(server, seconds, listening, over))
     script.stop()
     for text in script.differences:
         click.echo(escaped(text), err=True)
@@ -350,7 +310,7 @@ def _serve_trading(
     from capture.venue.trading_server import TradingServer
 
     expected = load(os.environ, credentials)
-    proof = _proof(host)
+    proof = proof_of(host)
     exchange = Exchange(recording.load(recordings) if recordings else recording.shipped())
     settings = TradingVenueSettings(clients=clients, **parse_switches(switches, TradingVenueSettings))
     server = TradingServer(exchange, settings, expected, proof.context, host=host, port=port)
@@ -364,23 +324,4 @@ def _serve_trading(
             err=True,
         )
 
-    run(_serve(server, seconds, listening))
-
-
-async def _serve(
-    server: "Listener[Any]",
-    seconds: float | None,
-    listening: Callable[[], None],
-    stop: asyncio.Event | None = None,
-) -> None:
-    stop = stop or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with server:
-        listening()
-        try:
-            async with asyncio.timeout(seconds):
-                await stop.wait()
-        except TimeoutError:
-            return
+    run(serve(server, seconds, listening))

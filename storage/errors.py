@@ -12,6 +12,7 @@ Layer: storage, lowest. Imports nothing of it.
     │   ├── JournalMissing       no segment where a journal should be; 2
     │   ├── JournalUnreadable    a segment cannot be opened or read; also an OSError; 74
     │   ├── JournalDamaged       a block is not as it was written; 3
+    │   ├── NothingToServe       no book in a window that a venue could serve; 1
     │   ├── RunIncomplete        a run's first records are not in the journal; 3
     │   └── JournalTooNew        written by a later version in a layout unknown here; 78
     └── LakeError
@@ -125,6 +126,16 @@ class JournalDamaged(JournalError):
         super().__init__(f"{path}: block at {offset}: {what}: expected {expected}, received {received}; {remedy}")
         self.path, self.offset, self.what = path, offset, what
         self.expected, self.received, self.remedy = expected, received, remedy
+
+
+class NothingToServe(JournalError):
+    """A window of a journal of which a venue can serve nothing, or too much."""
+
+    exit_code = 1
+
+    def __init__(self, root: Path, problem: str, remedy: str) -> None:
+        super().__init__(f"{root}: {problem}; {remedy}")
+        self.root, self.problem = root, problem
 
 
 class RunIncomplete(JournalError):

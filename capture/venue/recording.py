@@ -71,6 +71,16 @@ class Recordings:
     instruments: dict[str, tuple[Field, ...]] = field(default_factory=dict)
     streams: dict[str, Stream] = field(default_factory=dict)
 
+    def add_instruments(self, message: Message) -> None:
+        """Take the instruments of a list (35=y), each in its newest version."""
+        fields: list[Field] = []
+        for tag, value in (*message.fields, (tags.SYMBOL, b"")):
+            if tag == tags.SYMBOL and fields:
+                self.instruments[fields[0][1].decode()] = tuple(fields)
+                fields = []
+            if tag == tags.SYMBOL or (fields and tag in _INSTRUMENT_TAGS):
+                fields.append((tag, value))
+
     def duration_ns(self) -> int:
         """Return how long the longest stream lasts."""
         return max((it.messages[-1].offset_ns for it in self.streams.values() if it.messages), default=0)
@@ -143,7 +153,7 @@ def _load_one(recordings: Recordings, path: Path) -> None:
 
 def _add(recordings: Recordings, message: Message, known: set[str], path: Path) -> None:
     if message.msg_type == tags.SECURITY_LIST:
-        _add_instruments(recordings, message)
+        recordings.add_instruments(message)
     elif message.msg_type in {tags.MARKET_DATA_SNAPSHOT, tags.MARKET_DATA_INCREMENTAL}:
         symbol = message.text(tags.SYMBOL)
         if symbol in known:
@@ -154,27 +164,27 @@ def _add(recordings: Recordings, message: Message, known: set[str], path: Path) 
         snapshot = message.msg_type == tags.MARKET_DATA_SNAPSHOT
         if not stream.messages and not snapshot:
             return  # Not servable: there is no book yet to which it could apply.
-        entry_types = [value for tag, value in message.fields if tag == tags.MD_ENTRY_TYPE]
         if snapshot:
-            levels = max(entry_types.count(b"0"), entry_types.count(b"1"))
-            stream.levels_most = max(stream.levels_most, levels)
+            stream.levels_most = max(stream.levels_most, levels_of(message))
         at_ns = values.timestamp_ns(message.need(tags.SENDING_TIME))
         if not stream.messages:
             stream.began_ns = at_ns
-        stream.messages.append(_recorded(message, entry_types, max(at_ns - stream.began_ns, 0)))
+        stream.messages.append(body_of(message, max(at_ns - stream.began_ns, 0)))
 
 
-def _add_instruments(recordings: Recordings, message: Message) -> None:
-    fields: list[Field] = []
-    for tag, value in (*message.fields, (tags.SYMBOL, b"")):
-        if tag == tags.SYMBOL and fields:
-            recordings.instruments[fields[0][1].decode()] = tuple(fields)
-            fields = []
-        if tag == tags.SYMBOL or (fields and tag in _INSTRUMENT_TAGS):
-            fields.append((tag, value))
+def levels_of(message: Message) -> int:
+    """Return how many levels the longer side of a snapshot has."""
+    entry_types = _entry_types(message)
+    return max(entry_types.count(b"0"), entry_types.count(b"1"))
 
 
-def _recorded(message: Message, entry_types: list[bytes], offset_ns: int) -> Body:
+def _entry_types(message: Message) -> list[bytes]:
+    return [value for tag, value in message.fields if tag == tags.MD_ENTRY_TYPE]
+
+
+def body_of(message: Message, offset_ns: int) -> Body:
+    """Return a recorded W or X without its header, due so long after its stream began. Errors: ValueMalformed."""
+    entry_types = _entry_types(message)
     body = [(tag, value) for tag, value in message.fields if tag not in _HEADER]
     place = next((place for place, (tag, _) in enumerate(body) if tag == tags.MD_REQ_ID), None)
     if place is None:

@@ -105,6 +105,14 @@ class SideView:
                 out.append(b"%b%b%b%b" % (NEW, head, old_size, old_time))
         return True
 
+    def cut(self) -> None:
+        """Forget what is out of view: who subscribed to no more is never told of it again."""
+        gone = len(self.keys) - self._depth
+        if gone > 0:
+            for key in self.keys[:gone]:
+                del self.levels[key]
+            del self.keys[:gone]
+
     def seen(self) -> Iterator[bytes]:
         """Yield the entries of a snapshot, best first."""
         for key in reversed(self.keys[-self._depth :]):
@@ -165,6 +173,48 @@ class BookView:
         )
 
 
+class FollowedBook:
+    """The book of a recorded stream, to be shown whole at any moment of it.
+
+    depth: levels that were subscribed, 0 for all; one that is pushed out of them is gone, whether that is said or not.
+    precision: decimals of price and size as the stream's instrument has them.
+    """
+
+    __slots__ = ("_precision", "_shape", "_view")
+
+    def __init__(self, symbol: str, depth: int, precision: tuple[int, int]) -> None:
+        self._shape = Shape(depth or FULL_DEPTH, evicted="silent")
+        self._view = BookView(symbol, self._shape)
+        self._precision = precision
+
+    def take(self, body: Body) -> None:
+        """Take the next message of the stream, a snapshot first."""
+        if not body.has_book:
+            return
+        message = Message(_fields(body), b"")
+        if body.msg_type == tags.MARKET_DATA_SNAPSHOT:
+            _show(self._view, message, self._precision[0], None)
+        else:
+            for entry in message.group(tags.MD_UPDATE_ACTION, _OUTSIDE):
+                if entry[tags.MD_ENTRY_TYPE] != b"2":
+                    _apply(self._view, entry, [], self._shape, self._precision[0], None)
+        self._view.bids.cut()
+        self._view.offers.cut()
+
+    def snapshot(self, offset_ns: int) -> Body:
+        """Return the book as it stands as a W."""
+        return self._view.snapshot(offset_ns)
+
+
+def _show(view: BookView, message: Message, decimals: int, anew: tuple[int, int] | None) -> None:
+    """Take a snapshot in place of what there was."""
+    view.bids.clear()
+    view.offers.clear()
+    for entry in message.group(tags.MD_ENTRY_TYPE, _OUTSIDE):
+        side, key = _place(view, entry, decimals)
+        side.add(key, _level(entry, anew))
+
+
 def derived(bodies: Iterable[Body], symbol: str, shape: Shape, precision: tuple[int, int]) -> Iterator[Body]:
     """Yield what a stream of the full book looks like in another shape; a message that shows nothing is not sent.
 
@@ -178,11 +228,7 @@ def derived(bodies: Iterable[Body], symbol: str, shape: Shape, precision: tuple[
             continue
         message = Message(_fields(body), b"")
         if body.msg_type == tags.MARKET_DATA_SNAPSHOT:
-            view.bids.clear()
-            view.offers.clear()
-            for entry in message.group(tags.MD_ENTRY_TYPE, _OUTSIDE):
-                side, key = _place(view, entry, precision[0])
-                side.add(key, _level(entry, anew))
+            _show(view, message, precision[0], anew)
             yield view.snapshot(body.offset_ns)
             continue
         out: list[bytes] = []

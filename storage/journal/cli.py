@@ -1,4 +1,4 @@
-"""`fixtape journal`: list, read, verify, compress and trim what was recorded, byte for byte.
+"""`fixtape journal`: list, read, verify, replay, compress and trim what was recorded, byte for byte.
 
 Layer: journal, highest. Parses, calls, prints; loads what reads segments only when a command runs.
 Source: style section 8; design section 4.
@@ -14,6 +14,7 @@ from capture.cli_support import EXIT_FINDINGS, reporting_errors
 from storage.journal.cat_cli import print_messages
 from storage.journal.compress_cli import compress_journal
 from storage.journal.options import finding_text, root_argument
+from storage.journal.replay_cli import replay_journal
 from storage.journal.trim_cli import trim_journal
 from storage.row_text import format_option, rows_text
 
@@ -29,7 +30,7 @@ def journal() -> None:
     """Look into the journal: the raw bytes of every connection."""
 
 
-for _command in (print_messages, compress_journal, trim_journal):
+for _command in (print_messages, replay_journal, compress_journal, trim_journal):
     journal.add_command(_command)
 
 
