@@ -3,13 +3,17 @@
 import time
 from pathlib import Path
 
+from storage.compaction import compact
 from storage.journal.compress import compress_segment
 from storage.journal.segments import plain_paths
 from storage.lake import Lake
 from storage.rebuild import rebuild as rebuild_lake
 from storage.trim import trim as trim_tape
+from storage.vacuum import vacuum
 
 SOFTWARE = "fixtape faults"
+HOURS_NS = 2 * 3600 * 10**9
+KEEP_NS = 2 * 10**9  # Longer than a reader of these tests keeps to the files that it has listed.
 
 
 def rebuild(root, lake):
@@ -28,3 +32,17 @@ def trim(root):
     now_ns = time.time_ns()
     for _ in trim_tape(Path(root), Lake.open(Path(root) / "lake"), before_ns=now_ns, now_ns=now_ns):
         pass
+
+
+def tidy(root, seconds):
+    """Compact as if every hour had ended, and vacuum after two seconds, again and again; says what it came to."""
+    end, lake = time.monotonic() + float(seconds), Path(root) / "lake"
+    compactions = files = 0
+    while time.monotonic() < end:
+        now_ns = time.time_ns() + HOURS_NS
+        made = list(compact(Path(root), lake, now_ns=now_ns, software=SOFTWARE))
+        assert not [it for it in made if it.kept], made
+        compactions += len(made)
+        files += sum(it.files for it in vacuum(lake, keep_ns=KEEP_NS, now_ns=now_ns))
+        time.sleep(0.2)
+    print(f"compactions {compactions}, files vacuumed {files}", flush=True)
