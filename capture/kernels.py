@@ -26,6 +26,7 @@ from typing import Final, Self
 KERNELS: Final[tuple[str, ...]] = (
     "capture.book.levels",
     "capture.book.kernel",
+    "capture.book.replay",
     "capture.market.kernel",
     "capture.wire.kernel",
 )

@@ -20,7 +20,9 @@ import pyarrow as pa
 
 from queries.errors import StatementFailed
 from queries.file_gate import FileGate
+from queries.row_source import RowSource
 from queries.statements import statement
+from queries.times import Window
 from storage.lake import FileInfo
 from storage.ranged import dataset
 from storage.schemas import LEVELS, SCHEMAS, TABLE_LAST, TABLES
@@ -61,6 +63,7 @@ class Engine:
 
     def __init__(self, files: Mapping[str, Sequence[FileInfo]], gate: FileGate, *, locked: bool) -> None:
         self._files, self._gate = files, gate
+        self.rows = RowSource()
         self._lock = Lock()
         self._has_views = False
         self._connection = duckdb.connect(":memory:", config=_SETTINGS)
@@ -92,6 +95,10 @@ class Engine:
             for file in self._files[table]
             if file.last_ns >= start_ns and file.first_ns < end_ns and (symbol is None or _can_hold(file, symbol))
         ]
+
+    def readable(self, table: str, bounds: Window, symbol: str | None) -> list[FileInfo]:
+        """Return those of the files that can be read, for `rows`. Errors: FilesDamaged."""
+        return self._gate.passed(self.files(table, start_ns=bounds.start_ns, end_ns=bounds.end_ns, symbol=symbol))
 
     def extent(self) -> tuple[int, int] | None:
         """Return the first and last receive_ns of all tables, or None for a lake without rows."""

@@ -12,6 +12,7 @@ Source: style guide section 6. Every text of the user or the venue is escaped be
     ├── UnknownSymbol           1  a symbol that the lake has never seen
     ├── EmptyWindow             1  a window outside what the lake covers
     ├── NoSnapshot              1  no book can be rebuilt at that moment
+    ├── BeyondInt64             1  a price or size too large for its book's scale
     ├── FilesDamaged            3  files that are needed cannot be read
     └── StatementFailed         1  SQL that is refused, or fails
 """
@@ -110,6 +111,16 @@ class NoSnapshot(QueryError):
     def __init__(self, symbol: str, at: str, *, reason: str) -> None:
         super().__init__(f"{shown(symbol)}: no book at {at}: {shown(reason)}")
         self.symbol, self.at, self.reason = symbol, at, reason
+
+
+class BeyondInt64(QueryError):
+    """A price or size that does not fit 64 bits once it has as many decimals as others of its book."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(
+            f"{shown(symbol)}: prices or sizes do not fit 64 bits at one scale; `fixtape changes` has them as they came"
+        )
+        self.symbol = symbol
 
 
 class FilesDamaged(QueryError):

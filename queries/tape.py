@@ -5,6 +5,7 @@ Source: design section 7: times are UTC, windows half open, rows by arrival.
 Left to others: rebuilding a book (`queries.books`), printing (`queries.render`).
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,9 +17,10 @@ from queries.books import BookAt, book_at
 from queries.engine import Engine
 from queries.errors import EmptyWindow, Misused, NotALake, StatementFailed, UnknownSymbol
 from queries.file_gate import FileGate
+from queries.replay import Replay, at_times, every_so_often
 from queries.silence import silence
 from queries.statements import require_select
-from queries.times import NS_MAX, Duration, Time, Window, as_ns, iso, window
+from queries.times import NS_MAX, Duration, Time, Window, as_ns, duration_ns, iso, window
 from queries.why import why
 from storage.errors import LakeMissing
 from storage.places import is_address, open_lake
@@ -154,6 +156,49 @@ class Tape:
         self._require(symbol, Window(0, NS_MAX))
         assert extent is not None, "a lake that knows a symbol has rows"
         return book_at(self._engine, symbol, extent[1] if at_ns is None else at_ns, depth)
+
+    def books(self, symbol: str, times: Iterable[Time], depth: int = 10) -> Replay:
+        """Return the books of a symbol as they stood at many moments, by time, in one pass over its rows.
+
+        Shapes: one a moment, each once; those without a book are there and hold no level. Errors: as `book`, and as it
+        runs FilesDamaged; BeyondInt64.
+        """
+        moments = sorted({as_ns(time) for time in times})
+        bounds = Window(moments[0], moments[-1] + 1) if moments else Window(0, 1)
+        self._require(symbol, Window(0, NS_MAX))
+        return Replay(self._engine, symbol, bounds, depth, at_times(moments))
+
+    def replay(
+        self,
+        symbol: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        every: Duration | None = None,
+        events: bool = False,
+        depth: int = 10,
+    ) -> Replay:
+        """Return the books of a symbol in a window: as they stood every so often, or after each message on the book.
+
+        Shapes: record batches or arrays, streamed; see `Replay`. start: without one, the first whole interval that the
+            lake covers; end: without one, where it ends. depth: levels of each side, at least 1.
+        Errors: as `changes`, and as it runs FilesDamaged; BeyondInt64; Misused unless either an interval or events are
+            asked for.
+        """
+        if events == (every is not None):
+            raise Misused("replay: give either every, an interval such as 100ms, or events")
+        bounds = window(start, end)
+        self._require(symbol, bounds)
+        extent = self._engine.extent()
+        assert extent is not None, "a lake that knows a symbol has rows"
+        if end is None:
+            bounds = Window(bounds.start_ns, extent[1] + 1)
+        if every is None:
+            return Replay(self._engine, symbol, bounds, depth, None)
+        step_ns = duration_ns(every)
+        if start is None:
+            bounds = Window(-(-extent[0] // step_ns) * step_ns, bounds.end_ns)
+        return Replay(self._engine, symbol, bounds, depth, every_so_often(bounds, step_ns))
 
     def symbols(self) -> list[str]:
         """Return every symbol that a message was about, sorted."""

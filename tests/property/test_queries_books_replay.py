@@ -1,10 +1,11 @@
-"""The book asked for is the book that applying every change in order gives."""
+"""The books asked for, one or many, are those that applying every change in order gives."""
 
 import tempfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lake_maker import make_lake
@@ -81,3 +82,62 @@ def test_a_book_equals_its_replay(
     for side, found in ((Side.BID, book.bids), (Side.OFFER, book.offers)):
         held = sorted(((price, size) for (of, price), size in expected.items() if of is side), reverse=side is Side.BID)
         assert [(level.price, level.size) for level in found] == held
+
+
+@settings(max_examples=40, deadline=None)
+@given(first=snapshots, tape=tapes, cuts=st.sets(st.integers(1, 30), max_size=3), start=st.integers(-2, 8))
+def test_a_replay_equals_its_replay(
+    first: tuple[str, Any], tape: list[tuple[int, tuple[str, Any]]], cuts: set[int], start: int
+) -> None:
+    """At each nanosecond of a window, and after each message in it, whatever came before the window."""
+    steps, at = [(T0, first)], T0
+    for gap, message in tape:
+        at += gap
+        steps.append((at, message))
+    start = min(start, at - T0)
+    batches, book = [Columns()], dict[tuple[Side, Decimal], Decimal]()
+    by_message, by_moment = [], {}
+    for seq, (moment, (kind, content)) in enumerate(steps, 1):
+        if seq in cuts:
+            batches.append(Columns())
+        record(batches[-1], seq, moment, kind, content)
+        apply(book, kind, content)
+        by_moment[moment] = sides(book)
+        if T0 + start <= moment <= at:
+            by_message.append((moment, sides(book)))
+    by_step, now = [], ([], [])
+    for moment in range(T0, at + 1):
+        now = by_moment.get(moment, now)
+        by_step.append((moment, now))
+
+    with tempfile.TemporaryDirectory() as root, Tape(make_lake(Path(root), *batches)) as opened:
+        each_ns = opened.replay(BTC, T0 - 2, every=1, depth=12).to_arrow()
+        each_message = opened.replay(BTC, max(T0 + start, 0), T0 + 200, events=True, depth=12).to_arrow()
+
+    assert shown(each_ns) == [(T0 - 2, ([], [])), (T0 - 1, ([], [])), *by_step]
+    assert shown(each_message) == by_message
+
+
+def sides(book: dict[tuple[Side, Decimal], Decimal]) -> tuple[list[tuple[Decimal, Decimal]], ...]:
+    return tuple(
+        sorted(((price, size) for (of, price), size in book.items() if of is side), reverse=side is Side.BID)
+        for side in Side
+    )
+
+
+def shown(table: pa.Table) -> list[tuple[int, tuple[list[tuple[Decimal, Decimal]], ...]]]:
+    """The moments and levels of a replay, levels as decimals."""
+    return [
+        (
+            row["at_ns"],
+            tuple(
+                [
+                    (Decimal(price).scaleb(-row["price_scale"]), Decimal(size).scaleb(-row["size_scale"]))
+                    for price, size in zip(row[f"{side}_prices"], row[f"{side}_sizes"], strict=True)
+                    if price is not None
+                ]
+                for side in ("bid", "offer")
+            ),
+        )
+        for row in table.to_pylist()
+    ]

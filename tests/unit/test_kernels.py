@@ -61,6 +61,18 @@ def test_book_kernel_counts_as_the_columns_do() -> None:
     assert book_kernel.KEPT_VIOLATIONS >= VIOLATIONS_LIMIT
 
 
+def test_replay_kernel_counts_as_the_columns_do() -> None:
+    """Actions, witnesses and flags have one numbering here too."""
+    numbers = declared("book/replay")
+
+    assert {name: numbers[f"_{name}"] for name in ("SNAPSHOT", "CHANGE", "EVICT", "CLEAR")} == {
+        it.name: it.value for it in (Action.SNAPSHOT, Action.CHANGE, Action.EVICT, Action.CLEAR)
+    }
+    assert {it for it in Action if it <= numbers["_CHANGE"]} == {Action.SNAPSHOT, Action.NEW, Action.CHANGE}
+    assert (numbers["_SUSPECT_BOOK"], numbers["_NULL"]) == (Flag.SUSPECT_BOOK, NULL)
+    assert numbers["_PROVEN"] == Proof.SEQUENCE | Proof.CHECKSUM | Proof.INVARIANTS
+
+
 def test_market_kernel_has_the_decoders_limits() -> None:
     """What the two lanes hold a message against is the same."""
     numbers = declared("market/kernel")

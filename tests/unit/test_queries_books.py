@@ -59,7 +59,7 @@ def test_the_guide_s_book_has_the_guide_s_checksum(tmp_path: Path) -> None:
     assert book.bids[-1] == Level(Decimal("26675.9"), Decimal("0.00100000"))
     found = book.certificate
     assert (found.checksum_rebuilt, found.checksum_received, found.checksum_agrees) == (GUIDE_CHECKSUM,) * 2 + (True,)
-    assert (found.session_id, found.snapshot_ns, found.snapshot_msg_seq_num) == ("S1", T0, 7)
+    assert (found.session_id, found.begin_ns, found.begin_msg_seq_num) == ("S1", T0, 7)
     assert (found.last_ns, found.last_msg_seq_num, found.last_proven, found.verdict) == (
         T0 + SECOND,
         12,
@@ -135,7 +135,7 @@ def test_a_clear_empties_the_book(tmp_path: Path) -> None:
         empty, later = tape.book(BTC, T0 + 1), tape.book(BTC)
 
     assert (empty.bids, empty.offers, empty.certificate.checksum_rebuilt) == ((), (), 0)
-    assert empty.certificate.snapshot_msg_seq_num == 2
+    assert empty.certificate.begin_msg_seq_num == 2
     assert (later.bids, prices(later.offers)) == ((), ["10.5"])
 
 
@@ -147,7 +147,7 @@ def test_a_newer_snapshot_replaces_all(tmp_path: Path) -> None:
 
     book = ask(tmp_path, first, second)
 
-    assert (prices(book.bids), book.certificate.snapshot_msg_seq_num) == (["9.0"], 5)
+    assert (prices(book.bids), book.certificate.begin_msg_seq_num) == (["9.0"], 5)
 
 
 def test_scales_are_aligned_without_rounding(tmp_path: Path) -> None:
@@ -303,3 +303,56 @@ def test_a_null_size_holds_nothing(tmp_path: Path) -> None:
     add_change(columns, seq=2, at=T0 + 1, side=BID, price=100, size=NULL, action=Action.CHANGE)
 
     assert ask(tmp_path, columns).bids == ()
+
+
+def test_the_next_checksum_is_told(tmp_path: Path) -> None:
+    """Between two checksums the book has the one before, and the certificate says that the next one agrees too."""
+    columns = guide()
+    add_change(columns, seq=13, at=T0 + 2 * SECOND, side=BID, price=1)
+    add_change(columns, seq=14, at=T0 + 3 * SECOND, checksum=1, side=BID, price=2)
+
+    with Tape(make_lake(tmp_path, columns)) as tape:
+        snapshot, last = tape.book(BTC, T0).certificate, tape.book(BTC, T0 + SECOND).certificate
+        none = tape.book(BTC).certificate
+
+    assert (snapshot.checksum_agrees, snapshot.next_msg_seq_num, snapshot.next_agrees) == (None, 12, True)
+    assert (last.next_ns, last.next_checksum_received, last.next_agrees) == (T0 + 3 * SECOND, 1, False)
+    assert (none.next_ns, none.next_agrees) == (None, None)
+
+
+def test_levels_out_of_sight_are_counted(tmp_path: Path) -> None:
+    """A level that left the depth may be there still; one that was named again, or is nearer than those held, is not
+    blind."""
+    columns = Columns()
+    add_snapshot(columns, seq=1, at=T0, levels=[(BID, 100, 1), (BID, 99, 2), (OFFER, 101, 3)])
+    evict = {"action": Action.EVICT, "size": 0, "remaining_size": 5}
+    for seq, price in enumerate([98, 97, 96], 2):
+        add_change(columns, seq=seq, at=T0 + seq, side=BID, price=price, **evict)
+    add_change(columns, seq=5, at=T0 + 5, side=BID, price=96, size=7)
+    add_change(columns, seq=6, at=T0 + 6, side=OFFER, price=105, **evict)
+
+    with Tape(make_lake(tmp_path, columns)) as tape:
+        early, late = tape.book(BTC, T0 + 4), tape.book(BTC)
+
+    assert (early.certificate.blind_bids, early.certificate.blind_offers) == (3, 0)
+    assert (late.certificate.blind_bids, late.certificate.blind_offers) == (0, 1)
+    assert "blind    0 bids and 1 offers left the depth since" in str(late)
+
+
+def test_gaps_and_suspect_spans_are_told(tmp_path: Path) -> None:
+    """Events of the symbol and its session since the book began, in order; a suspicion that was not healed stands."""
+    columns = guide()
+    add(columns, "events", receive_ns=T0 + 1, kind="gap", msg_seq_num=8, text="8 to 11")
+    add(columns, "events", receive_ns=T0 + 2, kind="suspect", symbol=BTC, from_ns=T0, to_ns=T0 + 2, text="missing")
+    add(columns, "events", receive_ns=T0 + 3, kind="suspect", symbol="ETH/USD")
+    add(columns, "events", receive_ns=T0 + 3, kind="gap", session_id="S9")
+    add(columns, "events", receive_ns=T0 + 5, kind="healed", symbol=BTC, from_ns=T0, to_ns=T0 + 5)
+
+    with Tape(make_lake(tmp_path, columns)) as tape:
+        within, after = tape.book(BTC, T0 + 3), tape.book(BTC, T0 + SECOND)
+
+    assert [(it.kind, it.at_ns - T0) for it in within.certificate.crossed] == [("gap", 1), ("suspect", 2)]
+    assert within.certificate.suspect_since_ns == T0
+    assert "suspect  since" in str(within)
+    assert [it.kind for it in after.certificate.crossed] == ["gap", "suspect", "healed"]
+    assert after.certificate.suspect_since_ns is None

@@ -76,7 +76,7 @@ def test_book_prints_any_moment_in_any_format(root: str) -> None:
     book = json.loads(run("book", root, "--symbol", "BTC/USD", *at, "--format", "json").stdout)
     rows = run("book", root, "--symbol", "BTC/USD", *at, "--format", "csv").stdout.splitlines()
 
-    assert (book["offers"], book["certificate"]["snapshot_msg_seq_num"]) == ([[28013.0, 0.001]], 1)
+    assert (book["offers"], book["certificate"]["begin_msg_seq_num"]) == ([[28013.0, 0.001]], 1)
     assert rows == ["side,position,price,size", "bid,1,28003.0,0.00000048", "offer,1,28013.0,0.00100000"]
 
 

@@ -334,7 +334,7 @@ def test_many_files_give_the_same_answers(tmp_path: Path) -> None:
         batches.append(columns)
 
     with Tape(make_lake(tmp_path, *batches)) as tape:
-        assert [tape.book(SYMBOL, T0 + at).certificate.snapshot_msg_seq_num for at in (0, 3, 20, 900)] == [1, 4, 21, 24]
+        assert [tape.book(SYMBOL, T0 + at).certificate.begin_msg_seq_num for at in (0, 3, 20, 900)] == [1, 4, 21, 24]
         assert tape.book(SYMBOL, T0 + 9).bids[0].price == Decimal("1.0")
         assert seqs(tape.changes(SYMBOL, T0 + 4, T0 + 6)) == [5, 6]
 
