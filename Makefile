@@ -5,6 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := .venv-peers
+DUCKDB := .venv-duckdb
+DUCKDB_OLDEST := 1.5.6
 WHEEL_PYTHONS ?= python3.11 python3.12 python3.13
 OPPONENTS := .venv-bench
 
@@ -17,7 +19,7 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo test test-uncompiled test-peers test-faults soak prove fuzz lint bench wheels test-wheels clean
+.PHONY: help setup kernels demo test test-uncompiled test-peers test-duckdb test-faults soak prove fuzz lint bench wheels test-wheels clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +55,17 @@ $(PEERS)/.ready: tests/peers/requirements.txt
 
 test-peers: $(READY) kernels $(PEERS)/.ready  ## Run tests against other engines; builds QuickFIX once, with a C++ compiler.
 	FIXTAPE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/peers -m peers -s
+
+# Laid over the environment of all else: only DuckDB differs.
+$(DUCKDB)/.ready: Makefile
+	@rm -rf $(DUCKDB)
+	PIP_CONSTRAINT= $(BIN)/python -m pip install --quiet --no-deps --target $(DUCKDB) duckdb==$(DUCKDB_OLDEST)
+	@touch $@
+
+test-duckdb: $(READY) kernels $(DUCKDB)/.ready  ## Run the tests of questions on the oldest DuckDB that is supported.
+	PYTHONPATH=$(CURDIR)/$(DUCKDB) $(BIN)/python -c 'import duckdb; assert duckdb.__version__ == "$(DUCKDB_OLDEST)"'
+	PYTHONPATH=$(CURDIR)/$(DUCKDB) $(BIN)/python -m pytest -n 2 --dist loadfile \
+	  tests/unit/test_queries_*.py tests/unit/test_hostile_*.py tests/property/test_queries_*.py
 
 # The seed is FIXTAPE_FAULTS_SEED. Power cuts and full disks need root and loop devices; FIXTAPE_REQUIRE_ROOT=1 makes a
 # failure of what would be skipped without.
@@ -103,6 +116,6 @@ test-wheels: $(READY)  ## Install each of those wheels where no compiler is, and
 	FIXTAPE_WHEEL_PYTHONS="$(WHEEL_PYTHONS)" $(BIN)/python -m pytest tests/wheels -m wheels
 
 clean:  ## Remove what the targets made.
-	rm -rf $(VENV) $(PEERS) $(OPPONENTS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
+	rm -rf $(VENV) $(PEERS) $(DUCKDB) $(OPPONENTS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
 	find capture storage queries tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 	find capture -name '*.so' -delete

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import click
-import duckdb
 
 from capture.cli_support import EXIT_FINDINGS, Place, escaped
-from queries.errors import StatementFailed, TimeNotUnderstood
+from queries.errors import TimeNotUnderstood
+from queries.sql_session import running
 from queries.tape import Tape
 from queries.times import as_ns
 
@@ -72,25 +72,14 @@ def limit_option(command: Command) -> Command:
 
 
 @contextmanager
-def opened_tape(root: Path | str, *, leave_out_damaged: bool) -> Iterator[Tape]:
+def opened_tape(
+    root: Path | str, *, leave_out_damaged: bool, memory_limit: str | None = None, threads: int | None = None
+) -> Iterator[Tape]:
     """Give a tape; at the end tell what was left out of the answer."""
-    with Tape(root, leave_out_damaged=leave_out_damaged) as tape:
+    with Tape(root, leave_out_damaged=leave_out_damaged, memory_limit=memory_limit, threads=threads) as tape:
         with running():
             yield tape
         for path, reason in tape.left_out.items():
             click.echo(f"fixtape: left out: {escaped(str(path))}: {escaped(reason)}", err=True)
         if tape.left_out:
             sys.exit(EXIT_FINDINGS)
-
-
-@contextmanager
-def running() -> Iterator[None]:
-    """Turn what DuckDB finds wrong only as it runs into an error of ours."""
-    try:
-        yield
-    except duckdb.Error as error:
-        raise StatementFailed(str(error)) from error
-    except RuntimeError as error:
-        if "interrupted" not in str(error):
-            raise
-        raise KeyboardInterrupt from error  # As DuckDB 2.0 tells of Ctrl-C.

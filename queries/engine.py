@@ -11,14 +11,15 @@ allowed directory can be written into; a question gets the files that the log's 
 dataset, which takes columns and filters from DuckDB: what could fetch them itself is no part of its wheel.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from queries.errors import StatementFailed
+from queries.errors import Misused, StatementFailed
 from queries.file_gate import FileGate
 from queries.row_source import RowSource
 from queries.statements import statement
@@ -29,8 +30,10 @@ from storage.schemas import LEVELS, SCHEMAS, TABLE_LAST, TABLES
 from storage.stores import LocalStore
 
 FIRST_FILES: Final = 8  # How many of the newest files a backward search reads first; each further step doubles it.
+THREADS_LIMIT: Final = 1024
+_MEMORY: Final = re.compile(r"\d{1,6}(\.\d{1,3})? ?[KMGT]i?B", re.ASCII)
 _NO_PARTS: Final[Mapping[str, str]] = {}
-_MACROS: Final = ("macro_scaled", "macro_at_scale", "macro_time_of_ms", "macro_utc_text")
+MACROS: Final = ("macro_scaled", "macro_at_scale", "macro_time_of_ms", "macro_utc_text")
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -44,6 +47,7 @@ _FROM_RAW: Final = "SELECT * FROM raw.{}"
 _FROM_FILES: Final = "SELECT * FROM read_parquet(${}_files, union_by_name = true, hive_partitioning = false)"
 _DATASET: Final = "stored_{}"  # What a dataset over files of an object store is called on the cursor that asks.
 _FROM_DATASET: Final = "SELECT * FROM stored_{}"
+_FROM_LIST: Final = "SELECT * FROM read_parquet([{}], union_by_name = true, hive_partitioning = false)"
 _SQL_TYPES: Final[Mapping[pa.DataType, str]] = {
     pa.int64(): "BIGINT",
     pa.int32(): "INTEGER",
@@ -54,6 +58,29 @@ _SQL_TYPES: Final[Mapping[pa.DataType, str]] = {
 }
 
 
+class Limits(NamedTuple):
+    """What a database may use: bytes of memory as DuckDB writes them, e.g. 2GiB, and threads; None as DuckDB has it."""
+
+    memory: str | None = None
+    threads: int | None = None
+
+    def settings(self) -> dict[str, str | bool | int | float | list[str]]:
+        """Return them as DuckDB's settings. Errors: Misused."""
+        settings: dict[str, str | bool | int | float | list[str]] = {}
+        if self.memory is not None:
+            if not _MEMORY.fullmatch(self.memory):
+                raise Misused(f"memory limit {self.memory!r}: write a number and one of MB, GB, MiB, GiB, e.g. 2GiB")
+            settings["memory_limit"] = self.memory
+        if self.threads is not None:
+            if not 1 <= self.threads <= THREADS_LIMIT:
+                raise Misused(f"threads are {self.threads}; use 1 to {THREADS_LIMIT}")
+            settings["threads"] = self.threads
+        return settings
+
+
+NO_LIMITS: Final = Limits()
+
+
 class Engine:
     """One database in memory over one list of files; a later list is another engine.
 
@@ -61,15 +88,17 @@ class Engine:
     engine is let go of, not when it is closed.
     """
 
-    def __init__(self, files: Mapping[str, Sequence[FileInfo]], gate: FileGate, *, locked: bool) -> None:
+    def __init__(
+        self, files: Mapping[str, Sequence[FileInfo]], gate: FileGate, *, locked: bool, limits: Limits = NO_LIMITS
+    ) -> None:
         self._files, self._gate = files, gate
         self.rows = RowSource()
         self._lock = Lock()
         self._has_views = False
-        self._connection = duckdb.connect(":memory:", config=_SETTINGS)
+        self._connection = duckdb.connect(":memory:", config={**_SETTINGS, **limits.settings()})
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         self._connection.execute("CREATE SCHEMA raw")
-        for macro in _MACROS:
+        for macro in MACROS:
             self._connection.execute(statement(macro))
         self._in_raw = self._connection.cursor()  # Makes views in `raw`, once the settings are locked too.
         self._in_raw.execute("SET schema = 'raw'")
@@ -160,6 +189,22 @@ class Engine:
                 self._has_views = True
             return cursor
 
+    def script(self) -> str:
+        """Return SQL that makes the same views and macros in any DuckDB, over the files as they are listed now.
+
+        Errors: Misused where they are in an object store, which a DuckDB of one's own reads in its own way.
+        """
+        lines = ["CREATE SCHEMA IF NOT EXISTS raw"]
+        lines += [statement(macro).replace("CREATE MACRO", "CREATE OR REPLACE MACRO") for macro in MACROS]
+        for table in TABLES:
+            files = self._gate.passed(self._files[table])
+            if files and not _in_directory(files):
+                raise Misused("a script needs a tape in a directory; copy it out of the object store")
+            stored = _FROM_LIST.format(", ".join(map(_quoted, _paths(files)))) if files else _source(table, ())
+            lines.append(f"CREATE OR REPLACE VIEW raw.{table} AS {stored}")
+            lines.append(f"CREATE OR REPLACE VIEW main.{table} AS {_view(table, _FROM_RAW.format(table))}")
+        return "".join(f"{line.strip().removesuffix(';')};\n" for line in lines)
+
     def _make_views(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Make the views: in `raw` the tables as stored, in `main` as people read them."""
         for table in TABLES:
@@ -205,6 +250,11 @@ def _paths(files: Sequence[FileInfo]) -> list[str]:
 def _in_directory(files: Sequence[FileInfo]) -> bool:
     """Return whether there are files, and DuckDB opens them itself; all files of a lake are in one kind of store."""
     return bool(files) and isinstance(files[0].store, LocalStore)
+
+
+def _quoted(text: str) -> str:
+    """Return text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _can_hold(file: FileInfo, symbol: str) -> bool:

@@ -15,6 +15,7 @@ Source: style guide section 6. Every text of the user or the venue is escaped be
     ├── BeyondInt64             1  a price or size too large for its book's scale
     ├── FilesDamaged            3  files that are needed cannot be read
     └── StatementFailed         1  SQL that is refused, or fails
+        └── StatementTimedOut   1  SQL that took longer than allowed
 """
 
 from collections.abc import Mapping, Sequence
@@ -144,3 +145,11 @@ class StatementFailed(QueryError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"statement failed: {shown((reason.splitlines() or ['no reason given'])[0])}")
         self.reason = reason
+
+
+class StatementTimedOut(StatementFailed):
+    """SQL that was stopped because its time was over."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"stopped after {seconds:g} s; ask for less, or give it more with --timeout")
+        self.seconds = seconds

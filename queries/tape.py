@@ -14,12 +14,12 @@ import duckdb
 
 from queries.bars import EVERY_DEFAULT, Exact, closed, counted_bars, quote_bars, threshold, time_bars
 from queries.books import BookAt, book_at
-from queries.engine import Engine
-from queries.errors import EmptyWindow, Misused, NotALake, StatementFailed, UnknownSymbol
+from queries.engine import Engine, Limits
+from queries.errors import EmptyWindow, Misused, NotALake, UnknownSymbol
 from queries.file_gate import FileGate
 from queries.replay import Replay, at_times, every_so_often
 from queries.silence import silence
-from queries.statements import require_select
+from queries.sql_session import SqlSession
 from queries.times import NS_MAX, Duration, Time, Window, as_ns, duration_ns, iso, window
 from queries.why import why
 from storage.errors import LakeMissing
@@ -33,16 +33,25 @@ class Tape:
     path: a tape's root or its lake, in a directory or at `s3://bucket/prefix`. locked: SQL sees nothing but the lake; a
     notebook of one's own may open it unlocked, to join other files or to write a relation to one. leave_out_damaged: a
     question is answered without files that cannot be read, which `left_out` then names, instead of by FilesDamaged;
-    only files that a question needs are looked at.
+    only files that a question needs are looked at. memory_limit: of DuckDB, e.g. 2GiB; threads: that it may use.
     Views: `book_changes`, `order_changes`, `trades`, `quotes`, `books`, `messages`, `instruments`, `events`, with
     prices and sizes as numbers and times in UTC beside the integers they come from; in schema `raw` the same names as
     stored.
-    Any number of threads may ask. Errors: NotALake; LakeNewer, LakeDamaged and StoreError of storage.
+    Any number of threads may ask. Errors: NotALake; Misused; LakeNewer, LakeDamaged and StoreError of storage.
     """
 
-    def __init__(self, path: Path | str, *, locked: bool = True, leave_out_damaged: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        locked: bool = True,
+        leave_out_damaged: bool = False,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+    ) -> None:
         self.path = path if is_address(path) else Path(path)
         self._locked = locked
+        self._limits = Limits(memory_limit, threads)
         self._known: set[str] = set()
         self._gate = FileGate(leaves_out=leave_out_damaged)
         try:
@@ -53,7 +62,12 @@ class Tape:
 
     def _load(self) -> Engine:
         # `events` marks a batch, so its files are listed first: whatever they tell of is then in the other lists too.
-        return Engine({table: self._lake.files(table) for table in reversed(TABLES)}, self._gate, locked=self._locked)
+        return Engine(
+            {table: self._lake.files(table) for table in reversed(TABLES)},
+            self._gate,
+            locked=self._locked,
+            limits=self._limits,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -244,13 +258,15 @@ class Tape:
         Errors: StatementFailed where it is not one SELECT, or DuckDB refuses it; what fails only as it runs raises
             duckdb.Error from the relation.
         """
-        cursor = self._engine.cursor()
-        try:
-            if self._locked:
-                require_select(cursor, query)
-            return cursor.sql(query)
-        except duckdb.Error as error:
-            raise StatementFailed(str(error)) from error
+        return self.sql_session().ask(query)
+
+    def sql_session(self, *, timeout_s: float | None = None) -> SqlSession:
+        """Return a connection of the caller's own for statement after statement, each with so many seconds."""
+        return SqlSession(self._engine.cursor(), locked=self._locked, timeout_s=timeout_s)
+
+    def init_script(self) -> str:
+        """Return SQL that makes the views and macros in a DuckDB of one's own, over this tape's files as of now."""
+        return self._engine.script()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a DuckDB connection of the caller's own on the views, for what `sql` does not do."""

@@ -24,7 +24,7 @@ WHY_SHOWN: Final = ("at_time", "what", "symbol", "says", "count", "seconds", "ms
 @limit_option
 @reporting_errors
 def why_command(
-    root: Path,
+    root: Path | str,
     leave_out_damaged: bool,
     symbol: str,
     start: int | None,
