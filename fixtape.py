@@ -68,7 +68,11 @@ COMMANDS: Final = {
         "why_command",
         "Print what happened to a symbol in a window, in order, with places in the journal.",
     ),
-    "sql": ("queries.sql_cli", "sql_command", "Print the answer to one SELECT over the tape."),
+    "sql": (
+        "queries.sql_cli",
+        "sql_command",
+        "Print the answer to one SELECT over the tape; without one, open a shell.",
+    ),
     "doctor": ("capture.doctor", "doctor", "Say what is installed, and whether it works."),
 }
 

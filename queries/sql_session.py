@@ -51,27 +51,36 @@ class SqlSession:
         """
         told, wake = socketpair()
         wake.settimeout(0)
+        late, broken, ended = Event(), Event(), Event()
+
+        def break_off(_number: int, _frame: object) -> None:
+            if not ended.is_set():
+                raise KeyboardInterrupt
+
         is_main = current_thread() is main_thread()
-        before = signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False) if is_main else -1
-        is_late = Event()
-        watch = Thread(target=self._watch, args=(told, is_late), daemon=True)
+        before = (signal.set_wakeup_fd(wake.fileno()), signal.signal(signal.SIGINT, break_off)) if is_main else None
+        watch = Thread(target=self._watch, args=(told, late, broken), daemon=True)
         watch.start()
         try:
             with running():
                 yield
         except (StatementFailed, KeyboardInterrupt) as error:
-            if is_late.is_set():
+            if late.is_set():
                 assert self._timeout_s is not None, "only what has a limit is late"
                 raise StatementTimedOut(self._timeout_s) from error
+            if broken.is_set():  # DuckDB's error may come before Python has acted on the signal.
+                raise KeyboardInterrupt from error
             raise
         finally:
-            if is_main:
-                signal.set_wakeup_fd(before)
+            ended.set()
+            if before is not None:
+                signal.signal(signal.SIGINT, before[1])  # Acts first on a signal not acted upon yet.
+                signal.set_wakeup_fd(before[0])
             wake.close()
             watch.join()
             told.close()
 
-    def _watch(self, told: socket, is_late: Event) -> None:
+    def _watch(self, told: socket, late: Event, broken: Event) -> None:
         """Interrupt what runs when its time is over or SIGINT came; end when the other side of the socket is closed.
 
         Python itself acts on a signal only once DuckDB returns, so it is told of one by its number.
@@ -83,8 +92,8 @@ class SqlSession:
             if number == b"":
                 return
             if number is None or number[0] == signal.SIGINT:
-                if number is None and not is_stopped:
-                    is_late.set()
+                if not is_stopped:
+                    (late if number is None else broken).set()
                 self._cursor.interrupt()
                 wait_s, is_stopped = _AGAIN_S, True
 
