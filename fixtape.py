@@ -57,6 +57,11 @@ COMMANDS: Final = {
         "book_command",
         "Print the book of a symbol as it stood at a moment, and what it rests on.",
     ),
+    "replay": (
+        "queries.replay_cli",
+        "replay_command",
+        "Print the books of a symbol at an interval, or after each message.",
+    ),
     "bars": ("queries.bars_cli", "bars_command", "Print bars of the trades of a symbol, or of its quotes."),
     "silence": (
         "queries.cli",
