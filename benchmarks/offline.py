@@ -29,14 +29,16 @@ _TARGET: Final = "KRAKEN-MD"
 _CONNECTION: Final = Connection("venue.example", "10.0.0.1", 40000, "10.0.0.2", 4000, _SENDER, _TARGET, "TLSv1.3")
 
 
-def batches(source: Source, depth: int, seconds: float, *, level: int = LEVEL_2, seed: int = 1) -> Iterator[Batch]:
+def batches(
+    source: Source, depth: int, seconds: float, *, level: int = LEVEL_2, seed: int = 1, batch_s: int = BATCH_S
+) -> Iterator[Batch]:
     """Yield what a recorder makes of so many seconds of a source, or of all of it if that ends sooner."""
     random = Random(f"fixtape offline {seed}")  # noqa: S311 - a network, not a secret
     venue = Acceptor(source, VenueSettings(level_3=True))
     session = Session(SessionSettings(Role.INITIATOR, _SENDER.encode(), _TARGET.encode()))
     feed, subscriber = Feed(session), Subscriber(session, ("all",), depth, level)
     done: list[Batch] = []
-    batcher = Batcher("20260301T120000.000000000Z", BATCH_S, feed, done.append)
+    batcher = Batcher("20260301T120000.000000000Z", batch_s, feed, done.append)
     received, now_ns = 0, BEGAN_NS
 
     def take_in(data: bytes) -> None:
