@@ -43,6 +43,11 @@ COMMANDS: Final = {
     "compact": ("storage.lake_cli", "compact", "Make the many small files of a lake few, with the same rows."),
     "vacuum": ("storage.lake_cli", "vacuum", "Remove files from the disk that a lake has not listed for some days."),
     "retain": ("storage.lake_cli", "retain", "Take whole old dates out of a lake's tables."),
+    "push": (
+        "storage.push_cli",
+        "push",
+        "Copy sealed days of a tape to s3://BUCKET/PREFIX or another directory, and verify what was copied.",
+    ),
     "incident": (
         "storage.incidents.cli",
         "incident",

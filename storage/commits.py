@@ -22,6 +22,7 @@ from storage.checkpoints import sums, sums_name
 from storage.errors import CannotCreate, CommitConflict, CommitContended, LakeDamaged, LakeNewer
 from storage.files import WrittenFile
 from storage.log_entries import VERSION_KEY, EntryFacts, RemovedFile, change, creation, read_entry
+from storage.object_errors import as_ours
 from storage.schemas import SCHEMA_VERSION
 from storage.stores import Store, store_at
 
@@ -69,7 +70,7 @@ class TableLog:
     def open(cls, where: Path | Store, name: str) -> "TableLog | None":
         """Return the log of the table at a place, or None where there is none.
 
-        Errors: LakeNewer; LakeDamaged where the log cannot be read.
+        Errors: LakeNewer; LakeDamaged where the log cannot be read; StoreError of an object store.
         """
         store = store_at(where)
         if next(store.list(LOG_DIRECTORY), None) is None:
@@ -80,10 +81,15 @@ class TableLog:
         except TableNotFoundError:
             return None  # Killed between making the directory and the first entry.
         except (OSError, ValueError, DeltaError) as error:
-            raise LakeDamaged(store.location, f"Delta log unreadable, {_first_line(error)}") from error
+            raise _unreadable(store, error) from error
         if version > SCHEMA_VERSION:
             raise LakeNewer(store.location, expected=SCHEMA_VERSION, received=version)
         return cls(store, name, table.version(), table)
+
+    @property
+    def known_version(self) -> int:
+        """The last entry that it knows of."""
+        return self._version
 
     def last_version(self, app_id: str) -> int | None:
         """Return the version that a writer committed last, or None."""
@@ -96,6 +102,10 @@ class TableLog:
         last = self._last[app_id]
         return last is not None and version <= last
 
+    def present_version(self) -> int:
+        """Return the number of the last entry, whoever's."""
+        return self._opened().version()
+
     def listing(self) -> Listing:
         """Return the table's present files; what is removed of them is to be committed as of their version."""
         table = self._opened()
@@ -107,6 +117,7 @@ class TableLog:
         *,
         removes: Sequence[RemovedFile] = (),
         as_of: int | None = None,
+        alone_on: str | None = None,
         app_id: str | None = None,
         version: int | None = None,
         at_ns: int,
@@ -116,15 +127,15 @@ class TableLog:
         """Add files to the table and remove others in one atomic step, or mark a batch that has none here.
 
         Shapes: files as `storage.files.write_file` returned them, in this table's store; removes as listed, and then
-            as_of is the version of that listing. app_id and version: the writer and its batch; without them the
-            change is nobody's batch.
+            as_of is the version of that listing. alone_on: a date to which nobody may have added or removed a file
+            since that listing. app_id and version: the writer and its batch; without them the change is nobody's batch.
         Units: at_ns is what readers see as the files' modification time, in whole milliseconds.
         data_change: False where the rows stay the same.
         Returns: True once it is durable; False, and nothing done, where the table holds the batch already.
-        Errors: CommitConflict where a file to be removed is gone, or the table itself was changed; CommitContended;
-            LakeDamaged; OSError, after which the entry may be there or not: commit the same again.
+        Errors: CommitConflict where a file to be removed is gone, the date or the table itself was changed;
+            CommitContended; LakeDamaged; OSError, after which the entry may be there or not: commit the same again.
         """
-        assert bool(removes) == (as_of is not None), "what is removed is removed as of a listing"
+        assert (bool(removes) or alone_on is not None) == (as_of is not None), "what is removed is so as of a listing"
         transaction = None
         if app_id is not None:
             assert version is not None, "a writer numbers its batches"
@@ -144,9 +155,12 @@ class TableLog:
             if transaction is not None and facts.transactions.get(transaction[0], -1) >= transaction[1]:
                 self.store.sync(entry_name(number))  # It may be our own, whose sync failed.
                 return False
-            if facts.describes or not removed.isdisjoint(facts.removed):
-                what = "the table itself was changed" if facts.describes else "a file to be removed is gone already"
-                raise CommitConflict(self.place, entry=number, what=what)
+            if facts.describes:
+                raise CommitConflict(self.place, entry=number, what="the table itself was changed")
+            if alone_on in facts.dates:
+                raise CommitConflict(self.place, entry=number, what=f"files of {alone_on} were changed")
+            if not removed.isdisjoint(facts.removed):
+                raise CommitConflict(self.place, entry=number, what="a file to be removed is gone already")
             number += 1
         raise CommitContended(self.place, tries=COMMIT_TRIES_LIMIT)
 
@@ -177,15 +191,27 @@ class TableLog:
     def _opened(self) -> DeltaTable:
         """Return the table as it stands now; the caller lets go of it."""
         table, self._table = self._table, None
-        if table is None:
-            return DeltaTable(self.store.location, storage_options=self.store.options)
-        table.update_incremental()
+        try:
+            if table is None:
+                return DeltaTable(self.store.location, storage_options=self.store.options)
+            table.update_incremental()
+        except (OSError, DeltaError) as error:
+            if self.store.options is None:
+                raise
+            raise _unreadable(self.store, error) from error
         return table
 
 
 def entry_name(version: int) -> str:
     """Return the name of an entry of the log."""
     return f"{LOG_DIRECTORY}/{version:020}.json"
+
+
+def _unreadable(store: Store, error: Exception) -> Exception:
+    """Return what it means that deltalake cannot read a log: the store is in the way, or the log is damaged."""
+    if store.options is not None and "S3 error" in str(error):
+        return as_ours(store.location, error)
+    return LakeDamaged(store.location, f"Delta log unreadable, {_first_line(error)}")
 
 
 def _first_line(error: Exception) -> str:

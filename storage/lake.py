@@ -170,6 +170,10 @@ class Lake:
             files.extend(self.path / name / file.path for file in written)
         return BatchReport(rows, size, tuple(files), tuple(skipped))
 
+    def log(self, table: str) -> TableLog | None:
+        """Return the log of a table, or None where it is not made yet."""
+        return self._logs[table]
+
     def files(self, table: str) -> list[FileInfo]:
         """Return the present files of a table, earliest first, as its log lists them now."""
         log = self._logs[table]

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 from uuid import UUID, uuid5
 
 from deltalake import Schema as DeltaSchema
@@ -55,12 +56,13 @@ class Seal(Enum):
 class EntryFacts:
     """What another writer must know of an entry.
 
-    transactions: the version that each writer reached with it. removed: paths. describes: whether it changes the
-    table itself, its schema or its protocol.
+    transactions: the version that each writer reached with it. removed: paths. dates: of the files that it adds or
+    removes. describes: whether it changes the table itself, its schema or its protocol.
     """
 
     transactions: Mapping[str, int]
     removed: frozenset[str]
+    dates: frozenset[str]
     describes: bool
 
 
@@ -121,11 +123,19 @@ def read_entry(entry: bytes) -> EntryFacts:
     if check_entry(entry) is Seal.DAMAGED:
         raise ValueError("the entry is not as it was written")
     actions = [json.loads(line) for line in entry.splitlines()]
+    removed = [remove["path"] for remove in _of_kind(actions, "remove")]
+    added = [add["path"] for add in _of_kind(actions, "add")]
     return EntryFacts(
         transactions={txn["appId"]: txn["version"] for txn in _of_kind(actions, "txn")},
-        removed=frozenset(remove["path"] for remove in _of_kind(actions, "remove")),
+        removed=frozenset(removed),
+        dates=frozenset(date_of_path(path) for path in (*added, *removed)),
         describes=any(action.keys() & {"metaData", "protocol"} for action in actions),
     )
+
+
+def date_of_path(path: str) -> str:
+    """Return the date that a file's path in its table begins with."""
+    return unquote(path).partition("/")[0].removeprefix(f"{PARTITION_COLUMN}=")
 
 
 def _of_kind(actions: Iterable[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

@@ -10,9 +10,9 @@ repeated here, and an object that then stands there with our very bytes is ours.
 """
 
 import errno
+import hashlib
 import io
 import os
-import re
 import tempfile
 import time
 from collections import OrderedDict
@@ -24,7 +24,8 @@ from pathlib import PurePosixPath
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
-from storage.errors import BucketMissing, StoreDenied, StoreError, StoreUnreachable, StoreUnusable
+from storage.errors import BucketMissing, StoreDenied, StoreError, StoreUnusable
+from storage.object_errors import telling
 from storage.object_settings import SCHEME, Address, S3Settings, parse_address, s3_settings
 from storage.stores import Staged, Stored
 
@@ -41,13 +42,7 @@ STAGED_BYTES: Final = 32 << 20  # Of a file that is being written, in memory; be
 PART_BYTES: Final = 8 << 20  # Of an upload in parts. A smaller file is one request.
 TAIL_BYTES: Final = 64 << 10  # Read at once from the end of a file: footers are smaller, and many a file is.
 TAILS_KEPT: Final = 256
-REASON_CHARACTERS: Final = 160
 
-_CODE: Final = re.compile(r"<Code>(\w{1,64})</Code>")
-_DENIED: Final = re.compile(
-    r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|40[13] (Forbidden|Unauthorized)"
-)
-_UNREACHABLE: Final = re.compile(r"error sending request|kind: (Connect|Timeout)|timed out|connection (closed|reset)")
 _NS: Final = 1_000_000_000
 
 
@@ -183,6 +178,16 @@ class ObjectStore:
     def open(self, name: str) -> BinaryIO:
         """Return an object open for reading; it reads what it is asked for and the end of it."""
         return cast("BinaryIO", RangedFile(self.client, self._key(name)))
+
+    def sha256(self, name: str) -> str:
+        """Return the SHA-256 of an object, asked for once more, whole."""
+        import obstore  # noqa: PLC0415
+
+        found = hashlib.sha256()
+        with telling(f"{self.location}/{name}"):
+            for part in obstore.get(self.client.steady, self._key(name)).stream(min_chunk_size=PART_BYTES):
+                found.update(self.client.counted(part))
+        return found.hexdigest()
 
     def list(self, directory: str = "") -> Iterator[Stored]:
         """Yield the objects below a prefix."""
@@ -324,38 +329,3 @@ def _client(address: Address, how: S3Settings) -> Client:
     if how.allows_http:
         options["AWS_ALLOW_HTTP"] = "true"
     return Client(f"{SCHEME}{address.bucket}", backend(RETRIES_LIMIT), backend(0), options=options)
-
-
-@contextmanager
-def telling(place: str, *, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Turn what obstore raises into an error of ours; some pass as they are.
-
-    Errors: FileNotFoundError where there is no such object; StoreError.
-    """
-    from obstore.exceptions import BaseError  # noqa: PLC0415
-
-    try:
-        yield
-    except passing:
-        raise
-    except StoreError:
-        raise
-    except (BaseError, OSError) as error:
-        raise _as_ours(place, error) from None
-
-
-def _as_ours(place: str, error: Exception) -> OSError:
-    text = str(error)
-    if "NoSuchBucket" in text:
-        return BucketMissing("/".join(place.split("/")[:3]))
-    code = _CODE.search(text)
-    # The library's text goes on with its own source code and the request; what is said of it is a code or one line.
-    reason = f"the store answers {code[1]}" if code else (text.splitlines() or ["no reason given"])[0]
-    reason = reason[:REASON_CHARACTERS]
-    if _DENIED.search(text) or isinstance(error, PermissionError):
-        return StoreDenied(place, reason)
-    if isinstance(error, FileNotFoundError) or type(error).__name__ == "NotFoundError":
-        return FileNotFoundError(errno.ENOENT, "no such object", place)
-    if _UNREACHABLE.search(text):
-        return StoreUnreachable(place, "no answer")
-    return StoreError(place, reason)

@@ -8,6 +8,7 @@ Names are relative to the table, with forward slashes. A temporary begins with a
 pyarrow nor DuckDB nor deltalake takes for a table's file; one that a killed process left is for `storage.vacuum`.
 """
 
+import hashlib
 import os
 import re
 import secrets
@@ -66,6 +67,9 @@ class Store(Protocol):
     def open(self, name: str) -> BinaryIO:
         """Return a file open for reading at any place."""
 
+    def sha256(self, name: str) -> str:
+        """Return the SHA-256 of a file, in hex digits, of its bytes as they stand there now, none of them kept."""
+
     def list(self, directory: str = "") -> Iterator[Stored]:
         """Yield the files in a directory and below it, in no order; none where it is missing."""
 
@@ -119,6 +123,11 @@ class LocalStore:
     def open(self, name: str) -> BinaryIO:
         """Return a file open for reading; it stays readable when its name is removed."""
         return (self.path / name).open("rb")
+
+    def sha256(self, name: str) -> str:
+        """Return the SHA-256 of a file."""
+        with (self.path / name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def list(self, directory: str = "") -> Iterator[Stored]:
         """Yield the files in a directory and below it; links are not followed."""

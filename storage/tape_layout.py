@@ -94,6 +94,18 @@ def locked(root: Path, *, doing: str = "write", run: str = "") -> Iterator[LockO
         os.close(descriptor)
 
 
+def writer_of(root: Path) -> LockOwner | None:
+    """Return who the root's lock names: its writer, or one that was killed; the lock is not touched."""
+    try:
+        descriptor = os.open(root / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        return _read_owner(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _read_owner(descriptor: int) -> LockOwner | None:
     """Return who the file names; None where it names nobody, as it does for a moment while a lock is taken."""
     try:

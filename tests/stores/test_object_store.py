@@ -25,6 +25,7 @@ from storage.object_store import (
 from storage.stores import LocalStore, Store
 
 ROUNDS = 100
+COMMITS = 52  # Of each: together more than a checkpoint is made after.
 WAIT_S = 60
 T0 = 1_795_348_500_123_456_789
 
@@ -188,7 +189,7 @@ def append(log: TableLog, name: str, *, app_id: str, version: int) -> bool:
 
 
 def race(address: str, environment: dict[str, str], writer: str, barrier: Barrier, told: Path) -> None:
-    """In each round put the same name, then commit a file, at the same moment as the other process."""
+    """In each round put the same name, and in some commit a file, at the same moment as the other process."""
     store = open_store(address, environment)
     log = TableLog.open(store.below("trades"), "trades")
     assert log is not None
@@ -196,7 +197,8 @@ def race(address: str, environment: dict[str, str], writer: str, barrier: Barrie
     for number in range(1, ROUNDS + 1):
         barrier.wait(WAIT_S)
         won.append("x" if store.put_new(f"races/{number}", writer.encode()) else "-")
-        append(log, f"{writer}-{number:03}", app_id=writer, version=number)
+        if number <= COMMITS:
+            append(log, f"{writer}-{number:03}", app_id=writer, version=number)
     told.write_text("".join(won))
 
 
@@ -227,9 +229,9 @@ def test_of_two_writers_exactly_one_wins_each_of_a_hundred_races(
     log = TableLog.open(table, "trades")
     assert log is not None
     listed = sorted(add["path"].partition("/")[2] for add in log.listing().adds)
-    assert listed == [f"{writer}-{number:03}.parquet" for writer in "ab" for number in range(1, ROUNDS + 1)]
-    assert log.listing().version == 2 * ROUNDS
-    assert {check_entry(table.read(entry_name(number))) for number in range(2 * ROUNDS + 1)} == {Seal.INTACT}
+    assert listed == [f"{writer}-{number:03}.parquet" for writer in "ab" for number in range(1, COMMITS + 1)]
+    assert log.listing().version == 2 * COMMITS
+    assert {check_entry(table.read(entry_name(number))) for number in range(2 * COMMITS + 1)} == {Seal.INTACT}
 
 
 def test_a_bucket_that_is_missing_is_told(bucket: str) -> None:
@@ -251,6 +253,20 @@ def test_a_server_that_is_not_there_is_told(server: BucketServer) -> None:
         store.put_new("a", b"")
 
     assert caught.value.exit_code == 69
+
+
+def test_a_log_is_not_damaged_where_the_server_is_gone(tmp_path: Path) -> None:
+    """What deltalake says of a server that does not answer is our one line about it, and no finding."""
+    server = BucketServer()
+    server.make_bucket("gone")
+    store = open_store("s3://gone/t", server.environment())
+    log = TableLog.create(store, "trades")
+    server.stop()
+
+    with pytest.raises(StoreUnreachable, match=r"^s3://gone/t: no answer; look at the network") as caught:
+        log.listing()
+
+    assert "\n" not in str(caught.value)
 
 
 def test_missing_credentials_are_told_at_once(tmp_path: Path) -> None:

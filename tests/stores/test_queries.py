@@ -18,7 +18,7 @@ from queries.cli import book_command, trades_command
 from queries.errors import FilesDamaged, NotALake
 from queries.sql_cli import sql_command
 from queries.tape import Tape
-from storage import files
+from storage import row_order
 from storage.commits import TableLog
 from storage.files import write_file
 from storage.object_store import TAIL_BYTES, ObjectStore, open_store
@@ -145,7 +145,7 @@ def trades(symbols: tuple[str, ...], begin_ns: int) -> pa.Table:
 @pytest.fixture
 def far(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tape]:
     """A tape with four files of trades, an hour and eight row groups each, written straight into a bucket."""
-    monkeypatch.setattr(files, "ROW_GROUP_ROWS", GROUP)
+    monkeypatch.setattr(row_order, "ROW_GROUP_ROWS", GROUP)
     store = open_store(f"s3://{bucket}/tape/lake")
     log = TableLog.create(store.below("trades"), "trades")
     for hour in range(FILES):

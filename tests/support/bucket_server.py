@@ -3,6 +3,7 @@
 What S3 promises of one key, one request after the other, moto's threads alone do not: hence the lock.
 """
 
+import io
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -22,12 +23,17 @@ def bucket_name(text: str) -> str:
 
 
 class BucketServer:
-    """A server with buckets. requests: method, path and range of each. faults: what becomes of the next writes."""
+    """A server with buckets. requests: method, path and range of each. faults: what becomes of the next writes.
+
+    A fault is `refused` (not done, 503), `lost` (done, and 503) or `flipped` (done with one bit wrong). only: what the
+    name of an object has in it for a fault to befall it.
+    """
 
     def __init__(self) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.requests: list[tuple[str, str, str]] = []
         self.faults: deque[str] = deque()
+        self.only = ""
         self._app, self._lock = DomainDispatcherApplication(create_backend_app), Lock()
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler)
         self._thread = Thread(target=self._server.serve_forever, daemon=True)
@@ -62,7 +68,13 @@ class BucketServer:
         with self._lock:
             method = str(environ["REQUEST_METHOD"])
             self.requests.append((method, str(environ["PATH_INFO"]), str(environ.get("HTTP_RANGE", ""))))
-            fault = self.faults.popleft() if self.faults and method == "PUT" else ""
+            befalls = self.faults and method == "PUT" and self.only in str(environ["PATH_INFO"])
+            fault = self.faults.popleft() if befalls else ""
+            if fault == "flipped":
+                length = int(str(environ["CONTENT_LENGTH"]))
+                data = bytearray(environ["wsgi.input"].read(length))  # type: ignore[attr-defined]
+                data[length // 2] ^= 1
+                environ["wsgi.input"], fault = io.BytesIO(data), ""
             if fault != "refused":
                 answer = list(self._app(environ, start_response if not fault else lambda *_: None))
                 if not fault:
