@@ -12,7 +12,7 @@ was killed, is held against the entries alone.
 import hashlib
 import json
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,19 +26,23 @@ def sums_name(version: int) -> str:
 
 
 def sums(checkpoint: bytes, pointer: bytes) -> bytes:
-    """Return the content of that file."""
-    return f"{hashlib.sha256(checkpoint).hexdigest()} {hashlib.sha256(pointer).hexdigest()}\n".encode()
+    """Return the content of that file: two sums, and a third of these."""
+    two = f"{hashlib.sha256(checkpoint).hexdigest()} {hashlib.sha256(pointer).hexdigest()}"
+    return f"{two} {hashlib.sha256(two.encode()).hexdigest()}\n".encode()
 
 
 def checkpoint_fault(path: Path) -> str | None:
     """Return what is wrong with a checkpoint; None if nothing is, as far as it can be known without its entries."""
-    written = _written_sums(path.parent, int(path.name[:20]))
+    version = int(path.name[:20])
+    written = _written_sums(path.parent, version)
     if written is not None:
+        if not written.hold:
+            return f"its sums, {sums_name(version)}, are not as they were written"
         received = hashlib.sha256(path.read_bytes()).hexdigest()
         return (
             None
-            if received == written[0]
-            else f"checkpoint has SHA-256 {received[:16]}, its sums say {written[0][:16]}"
+            if received == written.checkpoint
+            else f"checkpoint has SHA-256 {received[:16]}, its sums say {written.checkpoint[:16]}"
         )
     try:
         pq.read_table(path, page_checksum_verification=True)
@@ -62,14 +66,22 @@ def pointer_fault(path: Path, bad: set[Path]) -> str | None:
         return f"it names checkpoint {version}, which is not there or damaged"
     written = _written_sums(path.parent, version)
     received = hashlib.sha256(data).hexdigest()
-    if written is not None and received != written[1]:
-        return f"it has SHA-256 {received[:16]}, the sums of its checkpoint say {written[1][:16]}"
+    if written is not None and received != written.pointer:
+        return f"it has SHA-256 {received[:16]}, the sums of its checkpoint say {written.pointer[:16]}"
     return None
 
 
-def _written_sums(directory: Path, version: int) -> list[str] | None:
+class _Sums(NamedTuple):
+    checkpoint: str
+    pointer: str
+    hold: bool
+
+
+def _written_sums(directory: Path, version: int) -> _Sums | None:
     try:
-        written = (directory / sums_name(version)).read_bytes().decode("ascii", "replace").split(" ")
+        text = (directory / sums_name(version)).read_bytes().decode("ascii", "replace")
     except FileNotFoundError:
         return None
-    return [*(text.removesuffix("\n") for text in written), "", ""][:2]
+    two, _, third = text.removesuffix("\n").rpartition(" ")
+    checkpoint, _, pointer = two.partition(" ")
+    return _Sums(checkpoint, pointer, third == hashlib.sha256(two.encode()).hexdigest() and text.endswith("\n"))

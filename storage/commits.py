@@ -148,7 +148,8 @@ class TableLog:
         for _ in range(COMMIT_TRIES_LIMIT):
             if number > self._version and self.store.put_new(entry_name(number), entry):
                 self._took_in(number, {} if transaction is None else dict([transaction]))
-                self._checkpoint(number)
+                if number % CHECKPOINT_COMMITS == 0:
+                    self.checkpoint(number)
                 return True
             facts = self._entry_of_another(number)
             self._took_in(number, facts.transactions)
@@ -177,10 +178,8 @@ class TableLog:
             if app_id in self._last:
                 self._last[app_id] = max(self._last[app_id] or 0, version)
 
-    def _checkpoint(self, number: int) -> None:
-        """Every so often make a checkpoint, durable; entries stay, they tell what was known at any moment."""
-        if number % CHECKPOINT_COMMITS:
-            return
+    def checkpoint(self, number: int) -> None:
+        """Make a checkpoint of a version, durable; entries stay, they tell what was known at any moment."""
         DeltaTable(self.store.location, version=number, storage_options=self.store.options).create_checkpoint()
         made = f"{LOG_DIRECTORY}/{number:020}.checkpoint.parquet"
         self.store.sync(made, LAST_CHECKPOINT)

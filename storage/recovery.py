@@ -73,6 +73,7 @@ class Recovery:
     """Recovery of one tape by whoever holds its lock: `before_recording`, then every step of `steps`.
 
     own_run: of the recorder that begins; empty where none does. say: told each thing at once.
+    every_entry: look at all entries of the logs, for which there is no time where recording is to begin.
     notes: kind and text, for the recorder to note.
     """
 
@@ -85,12 +86,13 @@ class Recovery:
         policy: str,
         own_run: str = "",
         say: Callable[[str], None] | None = None,
+        every_entry: bool = False,
     ) -> None:
         self.root = root
         self.report = RecoveryReport()
         self.notes: deque[tuple[str, str]] = deque(maxlen=NOTES_LIMIT)
         self._software, self._policy, self._own_run, self._say = software, policy, own_run, say
-        self._at_ns = at_ns
+        self._at_ns, self._every_entry = at_ns, every_entry
         self._quarantine = Quarantine(root, software=software, at=compact_utc(at_ns))
         self._segments: frozenset[str] = frozenset()
         self._whole = WholeRuns(root)
@@ -149,12 +151,18 @@ class Recovery:
         table = self.root / LAKE / name
         with suppress(LakeDamaged):  # Looked into below.
             TableLog.open(table, name)  # A later version's log may hold otherwise than is known here.
-        cut = LogCut(table)
+        cut = LogCut(table, every_entry=self._every_entry)
         if cut.damaged:
             if self._policy == ABORT:
                 raise LakeDamaged(table, f"log entry {cut.version}: {cut.reason}")
             whole = (run for run in runs_of(self._old_segments()) if beginning_fault(run, self.root) is None)
-            cut.check(frozenset(app_id_of(run.name) for run in whole))
+            try:
+                cut.check(frozenset(app_id_of(run.name) for run in whole))
+            except LakeDamaged as damage:
+                if not cut.only_history:
+                    raise
+                self._fail(f"{damage}; a checkpoint stands for it, and only what was known when is lost")
+                return
         cut.apply(self._quarantine, self._tell)
 
     def _finish_run(self, run: Run, lake: Lake) -> Iterator[None]:

@@ -26,9 +26,10 @@ from capture.config import DAMAGE_POLICIES
 def recover(root: Path, on_damage: str) -> None:
     """Put in order what a recorder left that did not end in order.
 
-    A recorder does this by itself when it starts. By hand it is useful before a tape is copied, or where no recorder is
-    to start. Nothing is thrown away: what is cut or moved is in ROOT/quarantine, each thing with its reason. Exit code
-    3 if there was damage, or something could not be done.
+    A recorder does this by itself when it starts, save that it reads no entry of a log for which a checkpoint stands.
+    By hand it is useful before a tape is copied, or where no recorder is to start. Nothing is thrown away: what is cut
+    or moved is in ROOT/quarantine, each thing with its reason. Exit code 3 if there was damage, or something could not
+    be done.
 
     \b
     Example:
@@ -50,6 +51,7 @@ def recover(root: Path, on_damage: str) -> None:
             at_ns=time.time_ns(),
             policy=on_damage,
             say=lambda text: click.echo(escaped(text), err=True),
+            every_entry=True,
         )
         recovery.before_recording(left_by)
         for _ in recovery.steps(Lake.create_or_open(root / LAKE)):

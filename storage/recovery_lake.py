@@ -7,7 +7,8 @@ Left to others: making the batches of what was set aside (`storage.recovery`).
 A log is cut at the first entry that is not as it was written, and that entry and all after it are set aside: what is
 left is the log as it stood once, its transactions included, so every batch after that is known to be missing, and is
 made from the journal, once. After a power cut that is the last entry alone, because each is synced before the next one.
-Entries up to a checkpoint that holds are not read: the checkpoint stands for them.
+At the start of a recorder entries up to a checkpoint that holds are not read: the checkpoint stands for them. By hand
+all are; then the checkpoints after the first bad one are set aside with it.
 """
 
 import re
@@ -48,13 +49,17 @@ class CutLog:
 class LogCut:
     """One table's log, looked at; `apply` cuts it where it is damaged.
 
+    every_entry: also those that a checkpoint stands for.
     torn: nothing valid follows the first bad entry. version: of the first bad entry, None where there is none.
     """
 
-    def __init__(self, table: Path) -> None:
+    def __init__(self, table: Path, *, every_entry: bool = False) -> None:
         self.table = table
         self._directory = table / LOG_DIRECTORY
         self._bad_checkpoints, begin = _bad_checkpoints(table)
+        self._stood_for = begin  # The first entry for which no checkpoint stands.
+        if every_entry:
+            begin = next(iter(entry_paths(table)), 0) if begin else 0
         self.version: int | None = None
         self.reason = ""
         self._after: list[Path] = []
@@ -86,6 +91,11 @@ class LogCut:
         """Whether anything is to be set aside that no crash leaves."""
         return self.version is not None and not self.torn
 
+    @property
+    def only_history(self) -> bool:
+        """Whether a checkpoint stands for the first bad entry, so that nothing is lost while nothing is done."""
+        return self.version is not None and self.version < self._stood_for
+
     def check(self, writers: frozenset[str]) -> None:
         """Make sure that what is set aside can be made again: every writer's whole run is in the journal.
 
@@ -105,6 +115,7 @@ class LogCut:
             tell("set aside", f"{self.table.name}: {path.name}: {reason}; the entries before it are read instead")
         if self.version is None:
             return None
+        self._set_later_checkpoints_aside(quarantine)
         for path in reversed(self._after):  # The last first: whatever is left is the beginning of the log.
             quarantine.move(path, f"log cut at entry {self.version}: {self.reason}")
         kind = "torn log entry" if self.torn else "damage"
@@ -113,6 +124,15 @@ class LogCut:
         )
         tell(kind, f"{self.table.name}: log {count} set aside ({self.reason}); their batches are made from the journal")
         return CutLog(self.table, self.version, frozenset(self._runs))
+
+    def _set_later_checkpoints_aside(self, quarantine: Quarantine) -> None:
+        assert self.version is not None, "there is a bad entry"
+        reason = f"it stands for entry {self.version}: {self.reason}"
+        for version, path in checkpoint_paths(self.table).items():
+            if version >= self.version:
+                for file in (self._directory / LAST_CHECKPOINT, path, path.with_name(sums_name(version))):
+                    if file.exists():
+                        quarantine.move(file, reason)
 
 
 def _checked(version: int, path: Path) -> tuple[str | None, Entry | None]:

@@ -11,7 +11,7 @@ order; the numbers of each session run on or a row tells the hole; each key fram
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -84,11 +84,17 @@ class Scope:
     full: bool = True
 
 
-def verify_lake(lake: Path, scope: Scope, checked: Checked, progress: Callable[[int], None]) -> Iterator[Finding]:
-    """Yield what is wrong with the logs and the files of a lake. Errors: LakeMissing."""
+def verify_lake(
+    lake: Path,
+    scope: Scope,
+    checked: Checked,
+    progress: Callable[[int], None],
+    tables: Iterable[str] = TABLES,
+) -> Iterator[Finding]:
+    """Yield what is wrong with the logs and the files of a lake, or of some of its tables. Errors: LakeMissing."""
     if not any((lake / name / LOG_DIRECTORY).is_dir() for name in TABLES):
         raise LakeMissing(lake)
-    for name in TABLES:
+    for name in tables:
         story = LogStory()
         yield from _verify_log(lake / name, name, story, checked)
         for add in story.live.values():

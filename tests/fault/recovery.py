@@ -13,12 +13,12 @@ from storage.tape_layout import LAKE, locked
 SOFTWARE = "fixtape faults"
 
 
-def recover(root):
+def recover(root, *, every_entry=False):
     """Bring the tape under a root back into order; nothing may be left undone."""
     if not checker.paths_under(root):
         return
     with locked(root, doing="recover") as left_by:
-        recovery = Recovery(root, software=SOFTWARE, at_ns=time.time_ns(), policy=ARCHIVE)
+        recovery = Recovery(root, software=SOFTWARE, at_ns=time.time_ns(), policy=ARCHIVE, every_entry=every_entry)
         recovery.before_recording(left_by)
         for _ in recovery.steps(Lake.create_or_open(root / LAKE)):
             pass

@@ -31,10 +31,10 @@ def make_tapes(directory: Path) -> tuple[Path, Path]:
     return whole, crashed
 
 
-def recover(root: Path, *, policy: str = "archive", say=None):
-    """Recover a tape as `fixtape recover` does; returns the report."""
+def recover(root: Path, *, policy: str = "archive", say=None, every_entry: bool = False):
+    """Recover a tape as a recorder does at its start, or `fixtape recover`; returns the report."""
     with locked(root, doing="recover") as left_by:
-        recovery = Recovery(root, software=SOFTWARE, at_ns=AT_NS, policy=policy, say=say)
+        recovery = Recovery(root, software=SOFTWARE, at_ns=AT_NS, policy=policy, say=say, every_entry=every_entry)
         recovery.before_recording(left_by)
         for _ in recovery.steps(Lake.create_or_open(root / LAKE)):
             pass

@@ -11,6 +11,7 @@ import pytest
 from crashed import AT_NS, SOFTWARE, files_of, make_tapes, recover, tree
 
 from capture.sinks import Connection
+from storage.commits import TableLog
 from storage.errors import JournalDamaged, JournalTooNew, LakeDamaged
 from storage.journal.blocks import Source, walk
 from storage.journal.compress import compress_segment
@@ -260,6 +261,25 @@ def test_a_batch_that_was_never_committed_is_adopted(whole: Path, tmp_path: Path
     report = recover(whole)
 
     assert kinds(report) == ["batches"]
+    assert_recovered(whole, tmp_path / "again")
+
+
+def test_an_entry_that_a_checkpoint_stands_for_is_mended_by_hand(whole: Path, tmp_path: Path) -> None:
+    """A start of a recorder does not read it; by hand it goes with what stands after it, and all is made again."""
+    names, logs = files_of(whole / "lake"), [path.read_bytes() for path in entries(whole, "messages")]
+    log = TableLog.open(whole / "lake" / "messages", "messages")
+    assert log is not None
+    log.checkpoint(log.listing().version)
+    damaged = entries(whole, "messages")[1]
+    damaged.write_bytes(damaged.read_bytes().replace(b"add", b"abd", 1))
+
+    at_start = recover(whole)
+    by_hand = recover(whole, every_entry=True)
+
+    assert at_start.nothing_done
+    assert kinds(by_hand)[0] == "damage"
+    assert (files_of(whole / "lake"), [path.read_bytes() for path in entries(whole, "messages")]) == (names, logs)
+    assert not list((whole / "lake" / "messages" / "_delta_log").glob("*checkpoint*"))
     assert_recovered(whole, tmp_path / "again")
 
 
