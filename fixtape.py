@@ -34,6 +34,7 @@ COMMANDS: Final = {
         "rebuild",
         "Make a lake anew from a journal, or make whole the one that is there.",
     ),
+    "merge": ("storage.union.cli", "merge", "Unite what two recorders have of one feed, by content."),
     "recover": ("storage.recovery_cli", "recover", "Put in order what a recorder left that did not end in order."),
     "verify": (
         "storage.verify_cli",

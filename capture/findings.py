@@ -51,6 +51,7 @@ class Kind(StrEnum):
     MALFORMED = "malformed"
     UNKNOWN_MESSAGE = "unknown_message"
     NOTE = "note"
+    MERGED = "merged"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ Layer: beside the feed. Knows columns and decoded values; decides nothing.
 Source: design section 5; the layouts of `columns`.
 """
 
+from typing import Protocol
+
 from capture.book.book import Applied, Book, Change
 from capture.book.levels import BookSide
 from capture.columns import NO_NAME, NO_SIDE, NULL, Action, Columns, Flag, Proof, Verdict
@@ -15,6 +17,26 @@ from capture.session.session import Delivery
 from capture.sinks import Position
 from capture.wire import tags, values
 from capture.wire.message import Message
+
+
+class Head(Protocol):
+    """What the rows of one message begin with. Units: at_ns and sending_ms since the epoch."""
+
+    at_ns: int
+    sending_ms: int
+    seq: int
+    symbol: str | None
+
+
+class Judged(Head, Protocol):
+    """One message as it was judged."""
+
+    proof: int
+    flags: int
+    entries: int
+    received: int | None
+    computed: int | None
+    verdict: Verdict
 
 
 class MessageRow:
@@ -31,12 +53,12 @@ class MessageRow:
         self.seq = delivery.msg_seq_num
         self.sending_ms = delivery.sending_ns // values.MILLISECOND_NS
         self.position = position
-        self.flags = 0
+        self.flags: int = 0
         if delivery.possible_duplicate:
             self.flags |= Flag.POSSIBLE_DUPLICATE
         if delivery.recovered:
             self.flags |= Flag.RECOVERED
-        self.proof = Proof.SEQUENCE
+        self.proof: int = Proof.SEQUENCE
         self.symbol: str | None = None
         self.entries = 0
         self.received: int | None = None
@@ -83,17 +105,21 @@ class Rows:
 
     def message(self, row: MessageRow) -> None:
         """Append one application message."""
+        self.judged(row, row.message.text(tags.MSG_TYPE), len(row.message.frame), row.position)
+
+    def judged(self, row: Judged, msg_type: str, size: int, position: Position) -> None:
+        """Append one application message, of which no more is known than its row says."""
         self.columns.messages.append(
             (
                 *self._head(row, row.symbol, row.proof, row.flags),
-                self.columns.names["msg_type"].code(row.message.text(tags.MSG_TYPE)),
-                len(row.message.frame),
+                self.columns.names["msg_type"].code(msg_type),
+                size,
                 row.entries,
                 _or_null(row.received),
                 _or_null(row.computed),
                 row.verdict,
-                self.columns.names["segment"].code(row.position.segment),
-                row.position.offset,
+                self.columns.names["segment"].code(position.segment),
+                position.offset,
             )
         )
 
@@ -114,7 +140,7 @@ class Rows:
             )
         )
 
-    def changes(self, row: MessageRow, applied: Applied, proof: int, flags: int, *, level: int) -> None:
+    def changes(self, row: Head, applied: Applied, proof: int, flags: int, *, level: int) -> None:
         """Append what one message did to its book, a row for each entry and each level or order cut."""
         if not applied.changes:
             return
@@ -126,7 +152,7 @@ class Rows:
         for place, change in enumerate(applied.changes):
             table.append((*(last_head if place == last else head), *cells(change)))
 
-    def trades(self, row: MessageRow, decoded: Decoded, proof: int, flags: int) -> int:
+    def trades(self, row: Head, decoded: Decoded, proof: int, flags: int) -> int:
         """Append the trades of one message; return how many there are."""
         trades = [(index, entry) for index, entry in enumerate(decoded.entries) if entry.entry_type == TRADE]
         for index, entry in trades:
@@ -147,7 +173,7 @@ class Rows:
             )
         return len(trades)
 
-    def quote(self, row: MessageRow, book: Book, proof: int, flags: int) -> None:
+    def quote(self, row: Head, book: Book, proof: int, flags: int) -> None:
         """Append the top of a book after one message."""
         scales = (book.price_scale, book.size_scale)
         tops = (*_top(book.bids), *_top(book.offers))
@@ -174,7 +200,7 @@ class Rows:
             )
         )
 
-    def _head(self, row: MessageRow, symbol: str | None, proof: int, flags: int) -> tuple[int, ...]:
+    def _head(self, row: Head, symbol: str | None, proof: int, flags: int) -> tuple[int, ...]:
         return (row.at_ns, row.sending_ms, self.session_code(), row.seq, self._symbol_code(symbol), proof, flags)
 
     def session_code(self) -> int:

@@ -26,7 +26,7 @@ from queries.statements import statement
 from queries.times import Window
 from storage.lake import FileInfo
 from storage.ranged import dataset
-from storage.schemas import LEVELS, SCHEMAS, TABLE_LAST, TABLES
+from storage.schemas import LEVELS, SCHEMAS, TABLE_LAST
 from storage.stores import LocalStore
 
 FIRST_FILES: Final = 8  # How many of the newest files a backward search reads first; each further step doubles it.
@@ -196,7 +196,7 @@ class Engine:
         """
         lines = ["CREATE SCHEMA IF NOT EXISTS raw"]
         lines += [statement(macro).replace("CREATE MACRO", "CREATE OR REPLACE MACRO") for macro in MACROS]
-        for table in TABLES:
+        for table in SCHEMAS:
             files = self._gate.passed(self._files[table])
             if files and not _in_directory(files):
                 raise Misused("a script needs a tape in a directory; copy it out of the object store")
@@ -207,7 +207,7 @@ class Engine:
 
     def _make_views(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Make the views: in `raw` the tables as stored, in `main` as people read them."""
-        for table in TABLES:
+        for table in SCHEMAS:
             files = self._gate.passed(self._files[table])
             if not files:
                 stored = self._in_raw.sql(_source(table, ()))

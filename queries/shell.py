@@ -18,7 +18,7 @@ from queries.render import Format, emit
 from queries.sql_session import SqlSession
 from queries.tape import Tape
 from queries.text import shown
-from storage.schemas import TABLES
+from storage.schemas import SCHEMAS
 
 PROMPT: Final = "fixtape> "
 PROMPT_MORE: Final = "     ..> "
@@ -104,7 +104,7 @@ class Shell:
     def completions(self) -> list[str]:
         """Return whatever may be typed: tables, columns, functions, keywords, and symbols as strings."""
         columns = self._session.ask("SELECT DISTINCT column_name FROM duckdb_columns() WHERE NOT internal").fetchall()
-        names = {*TABLES, *(f"raw.{table}" for table in TABLES), *(name for (name,) in columns)}
+        names = {*SCHEMAS, *(f"raw.{table}" for table in SCHEMAS), *(name for (name,) in columns)}
         names |= {f"{name}(" for name in self._functions()}
         symbols = [f"'{symbol}'".replace("\n", " ") for symbol in self._tape.symbols()]
         return [*sorted(names), *symbols, *KEYWORDS, *(line.split()[0] for line in HELP.splitlines()[1:])]
@@ -136,8 +136,8 @@ class Shell:
         name, *given = command.split(maxsplit=1)
         value = given[0].strip() if given else ""
         if name == ".tables":
-            self._out.write("".join(f"{table}\nraw.{table}\n" for table in TABLES))
-        elif name == ".columns" and value.removeprefix("raw.") in TABLES:
+            self._out.write("".join(f"{table}\nraw.{table}\n" for table in SCHEMAS))
+        elif name == ".columns" and value.removeprefix("raw.") in SCHEMAS:
             self.answer(f"SELECT column_name, column_type FROM (DESCRIBE {value})")  # noqa: S608  A name of ours.
         elif name == ".symbols":
             found = [it for it in self._tape.symbols() if fnmatch.fnmatchcase(it, value.upper() or "*")]

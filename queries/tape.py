@@ -24,7 +24,7 @@ from queries.times import NS_MAX, Duration, Time, Window, as_ns, duration_ns, is
 from queries.why import why
 from storage.errors import LakeMissing
 from storage.places import is_address, open_lake
-from storage.schemas import TABLES
+from storage.schemas import SIGHTINGS, TABLES
 
 
 class Tape:
@@ -63,7 +63,7 @@ class Tape:
     def _load(self) -> Engine:
         # `events` marks a batch, so its files are listed first: whatever they tell of is then in the other lists too.
         return Engine(
-            {table: self._lake.files(table) for table in reversed(TABLES)},
+            {table: self._lake.files(table) for table in (*reversed(TABLES), SIGHTINGS)},
             self._gate,
             locked=self._locked,
             limits=self._limits,

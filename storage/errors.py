@@ -21,6 +21,8 @@ Layer: storage, lowest. Imports nothing of it.
         ├── LakeDamaged          a log entry or a file is not as it was written; 3
         ├── LakeNewer            written by a later version in a layout unknown here; 78
         ├── RowsDiffer           a compacted file does not hold the rows of its inputs; 74
+        ├── MergeRefused         two lakes that cannot be united; 2
+        ├── MergeStateLost       what a merge kept of its last date is not there; 3
         ├── CommitConflict       another change came first and took what this one stood on; 75
         └── CommitContended      too many changes of others came first; 75
 
@@ -219,6 +221,22 @@ class RowsDiffer(LakeError):
             "look at disk and memory, then run the command again"
         )
         self.path, self.expected, self.received = path, expected, received
+
+
+class MergeRefused(LakeError):
+    """Two lakes that cannot be united, or not into this one."""
+
+    exit_code = 2
+
+
+class MergeStateLost(LakeError):
+    """What a merge kept of its last date cannot be read, so that no other date can follow."""
+
+    exit_code = 3
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: cannot go on from the last date that was merged: {reason}; merge into a new root")
+        self.path, self.reason = path, reason
 
 
 class CommitConflict(LakeError):

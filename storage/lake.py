@@ -10,21 +10,22 @@ and always, rows or none, so what `last_version` tells is whole in every table.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from capture.columns import Columns
+from capture.columns import Columns, Names, Table
 from storage.access import refuse_unsafe
 from storage.batches import dated_tables
 from storage.commits import TableLog
 from storage.errors import CannotCreate, LakeDamaged, LakeMissing
-from storage.files import write_file
-from storage.schemas import TABLE_LAST, TABLES
+from storage.files import WrittenFile, write_file
+from storage.schemas import SIGHTINGS, TABLE_LAST, TABLES
 from storage.stores import LocalStore, Store
 
 Keep = Callable[[str, str, pa.Table], pa.Table]  # Of a table and date, the rows to be written.
@@ -73,6 +74,13 @@ class FileInfo:
         return f"{self.store.location}/{self.name}"
 
 
+class Part(NamedTuple):
+    """Rows of some tables that go into files together, and the names that they point into."""
+
+    tables: Mapping[str, Table]
+    names: Mapping[str, Names]
+
+
 class Lake:
     """A lake at a place. One writer at a time calls `write_batch`; any number read `files`."""
 
@@ -87,9 +95,10 @@ class Lake:
         return self.store.path
 
     @classmethod
-    def create_or_open(cls, path: Path) -> "Lake":
+    def create_or_open(cls, path: Path, *, united: bool = False) -> "Lake":
         """Return the lake at a path for writing, with every table made that is missing.
 
+        united: with the table that a merge adds.
         Errors: CannotCreate where the directory cannot be made or written; RootUnsafe; LakeNewer; LakeDamaged.
         """
         path = path.resolve()
@@ -97,8 +106,9 @@ class Lake:
             refuse_unsafe(path)
         if "%" in str(path):  # Measured with 1.6.6, as a path and as a URI: %2e is taken for a dot.
             raise CannotCreate(path, "deltalake misreads a path with % in it", remedy="use a name without one")
-        logs = {name: TableLog.open(path / name, name) or TableLog.create(path / name, name) for name in TABLES}
-        for name in TABLES:
+        tables = (SIGHTINGS, *TABLES) if united else TABLES
+        logs = {name: TableLog.open(path / name, name) or TableLog.create(path / name, name) for name in tables}
+        for name in tables:
             if not os.access(path / name, os.W_OK | os.X_OK):
                 raise CannotCreate(path / name, "no permission to write")
         return cls(LocalStore(path), logs)
@@ -110,9 +120,10 @@ class Lake:
         Errors: LakeMissing where no table is there; LakeNewer; LakeDamaged; OSError of a store.
         """
         store = LocalStore(where.resolve()) if isinstance(where, Path) else where
-        with ThreadPoolExecutor(len(TABLES)) as pool:  # An object store is waited for once, not once a table.
-            found = pool.map(lambda name: TableLog.open(store.below(name), name), TABLES)
-            logs = dict(zip(TABLES, found, strict=True))
+        tables = (SIGHTINGS, *TABLES)
+        with ThreadPoolExecutor(len(tables)) as pool:  # An object store is waited for once, not once a table.
+            found = pool.map(lambda name: TableLog.open(store.below(name), name), tables)
+            logs = dict(zip(tables, found, strict=True))
         if not any(logs.values()):
             raise LakeMissing(store.location)
         return cls(store, logs)
@@ -172,11 +183,44 @@ class Lake:
 
     def log(self, table: str) -> TableLog | None:
         """Return the log of a table, or None where it is not made yet."""
-        return self._logs[table]
+        return self._logs.get(table)
+
+    def write_parts(
+        self, parts: Iterable[Part], *, label: str, version: int, app_id: str, at_ns: int, metadata: Mapping[str, str]
+    ) -> BatchReport:
+        """Write a batch that is too much for memory, part by part, and commit it table by table as `write_batch` does.
+
+        Nothing of it is to be seen before the last part is written.
+        Shapes, units, errors: as of `write_batch`; each part has rows of any table.
+        """
+        written: dict[str, list[WrittenFile]] = defaultdict(list)
+        logs = {name: log for name, log in self._logs.items() if log is not None}
+        skipped = [name for name, log in logs.items() if log.holds(app_id, version)]
+        for part in parts:
+            for name, table in part.tables.items():
+                if name not in skipped:
+                    written[name] += [
+                        write_file(logs[name].store, name, [rows], date=date, label=label)
+                        for date, rows in dated_tables(table, part.names)
+                    ]
+        for name, log in logs.items():
+            if name in skipped or not (written[name] or name == TABLE_LAST):
+                continue
+            if not log.commit(written[name], app_id=app_id, version=version, at_ns=at_ns, metadata=metadata):
+                skipped.append(name)
+        rows = {name: sum(file.rows for file in written[name]) for name in logs if name not in skipped}
+        size = sum(file.size for name in rows for file in written[name])
+        paths = tuple(self.path / name / file.path for name in rows for file in written[name])
+        return BatchReport(rows, size, paths, tuple(skipped))
+
+    @property
+    def is_united(self) -> bool:
+        """Whether a merge made it."""
+        return self._logs.get(SIGHTINGS) is not None
 
     def files(self, table: str) -> list[FileInfo]:
         """Return the present files of a table, earliest first, as its log lists them now."""
-        log = self._logs[table]
+        log = self._logs.get(table)
         if log is None:
             return []
         found = [file_info(log.store, add) for add in log.listing().adds]

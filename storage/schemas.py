@@ -20,9 +20,26 @@ from capture.columns import LAYOUTS, NAME_KINDS, Action, Layout, Side, Verdict
 SCHEMA_VERSION: Final = 1  # Rises with any change that an older reader would misread.
 PARTITION_COLUMN: Final = "date"  # UTC date of receive_ns, YYYY-MM-DD.
 SORTED_BY: Final = ("symbol", "receive_ns")  # Nulls last. Rows that agree in both keep the order they were made in.
+SIGHTINGS: Final = "sightings"  # A table of a lake that a merge made, and of no other.
 TABLE_LAST: Final = "events"  # Committed last, so that it marks a batch as whole.
 
 LEVELS: Final = pa.list_(pa.field("element", pa.int64(), nullable=False))
+
+# One row is one message of the venue, and which of two recorders saw it when.
+SIGHTINGS_LAYOUT: Final = (
+    Layout("receive_ns", "q"),
+    Layout("session_id", "session"),
+    Layout("msg_seq_num", "q"),  # Null where the message is in no other table.
+    Layout("symbol", "symbol"),
+    Layout("msg_type", "msg_type"),
+    Layout("taken", "text"),  # The recorder whose receive time and place in a journal the message has: a or b.
+    Layout("a_receive_ns", "q"),
+    Layout("a_session_id", "session"),
+    Layout("a_msg_seq_num", "q"),
+    Layout("b_receive_ns", "q"),
+    Layout("b_session_id", "session"),
+    Layout("b_msg_seq_num", "q"),
+)
 _INTEGERS: Final[Mapping[str, pa.DataType]] = {"q": pa.int64(), "i": pa.int32(), "h": pa.int16(), "b": pa.int8()}
 
 
@@ -43,12 +60,25 @@ ENUM_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 # by bytes: DuckDB 1.5 does not read that. Columns not named here are dictionary-encoded.
 ENCODINGS: Final[Mapping[str, str]] = {
     **dict.fromkeys(
-        ("sending_ms", "msg_seq_num", "entry_index", "price", "segment_offset", "valid_from_ns", "from_ns", "to_ns"),
+        (
+            "sending_ms",
+            "msg_seq_num",
+            "entry_index",
+            "price",
+            "segment_offset",
+            "valid_from_ns",
+            "from_ns",
+            "to_ns",
+            "a_msg_seq_num",
+            "b_msg_seq_num",
+        ),
         "DELTA_BINARY_PACKED",
     ),
     **dict.fromkeys(
         (
             "receive_ns",
+            "a_receive_ns",
+            "b_receive_ns",
             "entry_ms",
             "update_ns",
             "queue_ns",
@@ -86,8 +116,10 @@ def _schema(layouts: tuple[Layout, ...]) -> pa.Schema:
     return pa.schema([pa.field(layout.name, _arrow_type(layout)) for layout in layouts])
 
 
-SCHEMAS: Final[Mapping[str, pa.Schema]] = MappingProxyType({name: _schema(LAYOUTS[name]) for name in LAYOUTS})
-TABLES: Final = tuple(SCHEMAS)
+SCHEMAS: Final[Mapping[str, pa.Schema]] = MappingProxyType(
+    {**{name: _schema(LAYOUTS[name]) for name in LAYOUTS}, SIGHTINGS: _schema(SIGHTINGS_LAYOUT)}
+)
+TABLES: Final = tuple(LAYOUTS)
 assert TABLES[-1] == TABLE_LAST, "the layouts name the table committed last at their end"
 
 

@@ -31,7 +31,7 @@ _OWNER_BYTES_LIMIT: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class LockOwner:
-    """Who holds a root, or held it last. doing: record, rebuild, recover. run: of a recorder, else empty."""
+    """Who holds a root, or held it last. doing: record, rebuild, recover, merge. run: of a recorder, else empty."""
 
     pid: int
     host: str

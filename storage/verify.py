@@ -35,7 +35,7 @@ from storage.log_story import (
     read_story,
 )
 from storage.row_order import in_order
-from storage.schemas import ENUM_NAMES, SCHEMAS, SORTED_BY, TABLES
+from storage.schemas import ENUM_NAMES, SCHEMAS, SIGHTINGS, SORTED_BY, TABLES
 
 REMEDY_FILE: Final = "make it again: fixtape rebuild ROOT"
 REMEDY_LOG: Final = "set it aside and make it again: fixtape recover ROOT, then fixtape rebuild ROOT"
@@ -89,12 +89,14 @@ def verify_lake(
     scope: Scope,
     checked: Checked,
     progress: Callable[[int], None],
-    tables: Iterable[str] = TABLES,
+    tables: Iterable[str] = (*TABLES, SIGHTINGS),
 ) -> Iterator[Finding]:
     """Yield what is wrong with the logs and the files of a lake, or of some of its tables. Errors: LakeMissing."""
     if not any((lake / name / LOG_DIRECTORY).is_dir() for name in TABLES):
         raise LakeMissing(lake)
     for name in tables:
+        if name == SIGHTINGS and not (lake / name).is_dir():
+            continue  # No merge made this lake.
         story = LogStory()
         yield from _verify_log(lake / name, name, story, checked)
         for add in story.live.values():

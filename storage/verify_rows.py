@@ -27,7 +27,7 @@ from storage.log_story import read_story
 from storage.verify import REMEDY_ROWS, Checked, Finding, Scope, live_files
 
 NUMBERED: Final = ("logon", "heartbeat", "proof", "resend_request", "reject", "rejected", "logout")
-TELLING: Final = ("gap", "gap_fill", "sequence_reset", "rollover")  # Events by which numbers may be missing.
+TELLING: Final = ("gap", "gap_fill", "sequence_reset", "rollover", "merged")  # Events by which numbers may be missing.
 HOLE_MIN: Final = 2
 LEVELS_SHOWN: Final = 3
 

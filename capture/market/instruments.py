@@ -63,7 +63,7 @@ class Instrument:
     status: int
 
 
-def _step(value: bytes, scale: int) -> int:
+def step(value: bytes, scale: int) -> int:
     """Return a step scaled, or 0 where it needs more decimals than the precision: it can then not be checked."""
     if not value:
         return 0
@@ -84,8 +84,8 @@ def _instrument(entry: dict[int, bytes]) -> Instrument:
         symbol=entry[tags.SYMBOL].decode("utf-8", "backslashreplace"),
         price_precision=price_precision,
         size_precision=size_precision,
-        tick=_step(entry.get(tags.TICK_SIZE, b""), price_precision),
-        lot=_step(entry.get(tags.MIN_TRADE_VOL, b""), size_precision),
+        tick=step(entry.get(tags.TICK_SIZE, b""), price_precision),
+        lot=step(entry.get(tags.MIN_TRADE_VOL, b""), size_precision),
         tick_size=text(tags.TICK_SIZE),
         lot_size=text(tags.MIN_TRADE_VOL),
         size_min=text(tags.QTY_MIN),

@@ -28,6 +28,8 @@ FROM (
         FROM events
         WHERE session_id IS NOT NULL
         GROUP BY session_id
+        -- The messages of a session that was merged are not among its own, so that its silence cannot be told from here.
+        HAVING NOT bool_or(kind = 'merged')
     ),
     heard AS (SELECT session_id, max(receive_ns) AS last_ns FROM numbered GROUP BY session_id),
     lives AS (

@@ -16,7 +16,7 @@ from capture.columns import Columns
 from storage.batches import dated_tables
 from storage.files import LEVEL_DENSE, write_file
 from storage.row_order import ROW_GROUP_ROWS, ROW_GROUP_ROWS_BOOKS, merged
-from storage.schemas import SCHEMAS
+from storage.schemas import SCHEMAS, TABLES
 
 LABEL = "20261122T115500Z"
 HALF = ROW_GROUP_ROWS // 2
@@ -53,7 +53,7 @@ def test_the_name_ends_in_the_hash_of_the_content(tmp_path: Path) -> None:
 def test_files_read_back_as_plain_columns(tmp_path: Path) -> None:
     """Any reader sees plain strings and integers, and a footer without a word that could vary."""
     columns = Columns()
-    for table in SCHEMAS:
+    for table in TABLES:
         add(columns, table)
     for name, table in columns.tables().items():
         ((date, rows),) = dated_tables(table, columns.names)

@@ -1,0 +1,1 @@
+"""Two lakes of the same feed united by content."""
