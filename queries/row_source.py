@@ -67,8 +67,14 @@ class Footer:
             if session_id is not None and sessions is not None and not sessions[0] <= session_id <= sessions[1]:
                 continue
             only = sessions[0] if sessions is not None and sessions[0] == sessions[1] else None
-            found.append(Group(place, group.num_rows, symbols == (symbol, symbol), only))
+            is_pure = symbols == (symbol, symbol) and not self._has_nulls(group, "symbol")
+            found.append(Group(place, group.num_rows, is_pure, only))
         return found
+
+    def _has_nulls(self, group: pq.RowGroupMetaData, name: str) -> bool:
+        """Return whether a column may hold nulls, of which its lowest and highest value say nothing."""
+        statistics = group.column(self.columns[name]).statistics
+        return statistics is None or not statistics.has_null_count or bool(statistics.null_count)
 
     def _range(self, group: pq.RowGroupMetaData, name: str) -> tuple[Any, Any] | None:
         statistics = group.column(self.columns[name]).statistics

@@ -248,6 +248,19 @@ def test_other_symbols_do_not_mix_in(tmp_path: Path) -> None:
         assert prices(tape.book("ETH/USD").bids) == ["1.7"]
 
 
+def test_messages_of_no_symbol_do_not_mix_in(tmp_path: Path) -> None:
+    """A later message about no symbol, in the same row group, is not taken for the symbol's last."""
+    columns = Columns()
+    add_snapshot(columns, seq=1, at=T0, levels=[(Side.BID, 100, 1)])
+    add_change(columns, seq=2, at=T0 + SECOND, side=Side.OFFER, price=110, size=5, checksum=7)
+    add(columns, "messages", symbol=None, receive_ns=T0 + 2 * SECOND, msg_seq_num=3, msg_type="y")
+
+    with Tape(make_lake(tmp_path, columns)) as tape:
+        certificate = tape.book("BTC/USD").certificate
+
+    assert (certificate.last_msg_seq_num, certificate.checksum_received) == (2, 7)
+
+
 def test_a_book_without_rows_in_messages_is_still_a_book(tmp_path: Path) -> None:
     """Where the last message's row is missing, the certificate has no checksum to show."""
     columns = guide()
