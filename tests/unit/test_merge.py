@@ -109,6 +109,20 @@ def test_sightings_tell_who_saw_what(tapes: tuple[Path, Path, Truth], tmp_path: 
     assert dangling == [(0,)]
 
 
+def test_a_snapshot_within_what_the_other_saw_whole_is_only_a_sighting(
+    tapes: tuple[Path, Path, Truth], tmp_path: Path
+) -> None:
+    """Of the four snapshots of both the book needs the first; of the others it is told who got them and when."""
+    a, b, _ = tapes
+
+    again(a, b, tmp_path / "c")
+
+    with Tape(tmp_path / "c") as tape:
+        told = tape.sql("SELECT count(*), count(msg_seq_num) FROM sightings WHERE msg_type = 'W'").fetchall()
+        kept = tape.sql("SELECT count(*) FROM messages WHERE msg_type = 'W'").fetchall()
+    assert (told, kept) == ([(4, 1)], [(1,)])
+
+
 def test_silence_is_not_told_from_a_merged_lake(tapes: tuple[Path, Path, Truth], tmp_path: Path) -> None:
     """Sessions whose messages were merged say nothing of their own silence: an answer would be wrong."""
     a, b, _ = tapes
