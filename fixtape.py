@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import click
 
     from queries.tape import Tape
+    from queries.times import Time
 
 __all__ = ["main", "open"]
 
@@ -58,6 +59,7 @@ COMMANDS: Final = {
     "session": ("capture.session_cli", "session", "Open a bare FIX session: no market data, no journal."),
     "changes": ("queries.cli", "changes_command", "Print the book changes of a symbol, by arrival."),
     "trades": ("queries.cli", "trades_command", "Print the trades of a symbol, by arrival."),
+    "quotes": ("queries.cli", "quotes_command", "Print the changes of the top of a symbol's book, by arrival."),
     "book": (
         "queries.cli",
         "book_command",
@@ -69,6 +71,21 @@ COMMANDS: Final = {
         "Print the books of a symbol at an interval, or after each message.",
     ),
     "bars": ("queries.bars_cli", "bars_command", "Print bars of the trades of a symbol, or of its quotes."),
+    "instruments": (
+        "queries.holdings_cli",
+        "instruments_command",
+        "Print the instruments as they were valid at a moment.",
+    ),
+    "coverage": (
+        "queries.holdings_cli",
+        "coverage_command",
+        "Print each symbol that a tape knows: from when to when, and how many of its messages are proven.",
+    ),
+    "tables": (
+        "queries.holdings_cli",
+        "tables_command",
+        "Print what each table holds: rows, bytes, files, dates, and from when to when.",
+    ),
     "silence": (
         "queries.cli",
         "silence_command",
@@ -88,14 +105,16 @@ COMMANDS: Final = {
 }
 
 
-def open(path: "str | Path") -> "Tape":
+def open(path: "str | Path", *, as_of: "Time | None" = None) -> "Tape":
     """Return a tape to ask: the root that `fixtape record` wrote, a lake, or either at `s3://bucket/prefix`.
 
-    Errors: NotALake where there is none; LakeNewer where a newer fixtape wrote it; StoreError of an object store.
+    as_of: what was known then, at a time (text or a datetime), or at a version of the lake (a number).
+    Errors: NotALake where there is none; LakeNewer where a newer fixtape wrote it; AsOfUnknown; StoreError of an object
+        store.
     """
     from queries.tape import Tape
 
-    return Tape(path)
+    return Tape(path, as_of=as_of)
 
 
 def version() -> str:

@@ -1,4 +1,4 @@
-"""Commands that print what a tape holds: changes, trades, book, silence.
+"""Commands that print what a tape holds: changes, trades, quotes, book, silence.
 
 Layer: queries, at the top. Parses, asks once, prints; rows to standard output, words to standard error.
 Source: style guide section 8.
@@ -7,7 +7,7 @@ Left to others: what all commands share (`queries.cli_support`), SQL of the user
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -15,6 +15,7 @@ from capture.cli_support import EXIT_FINDINGS, reporting_errors
 from queries.books import BookAt
 from queries.cli_support import (
     UTC_TIME,
+    entries_options,
     format_option,
     limit_option,
     opened_tape,
@@ -26,24 +27,15 @@ from queries.render import Format, emit, json_text
 
 CHANGES_SHOWN: Final = ("receive_time", "msg_seq_num", "side", "action", "price", "size", "proven")
 TRADES_SHOWN: Final = ("receive_time", "msg_seq_num", "aggressor_side", "order_type", "price", "size", "proven")
+QUOTES_SHOWN: Final = ("receive_time", "msg_seq_num", "bid_size", "bid_price", "offer_price", "offer_size", "proven")
 SILENCE_SHOWN: Final = ("session_id", "symbol", "state", "from_time", "to_time", "seconds")
 
 
 @click.command("changes")
-@root_argument
-@symbol_option
-@window_options
-@format_option
-@limit_option
+@entries_options
 @reporting_errors
 def changes_command(
-    root: Path | str,
-    leave_out_damaged: bool,
-    symbol: str,
-    start: int | None,
-    end: int | None,
-    form: Format,
-    limit: int | None,
+    root: Path | str, leave_out_damaged: bool, symbol: str, form: Format, limit: int | None, **asked: Any
 ) -> None:
     """Print the book changes of a symbol, by arrival.
 
@@ -54,24 +46,14 @@ def changes_command(
       fixtape changes ./tape --symbol BTC/USD --from 2026-03-01T12:00Z --to 2026-03-01T12:05Z
     """
     with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape:
-        emit(tape.changes(symbol, start, end), form, limit=limit, columns=CHANGES_SHOWN)
+        emit(tape.changes(symbol, **asked), form, limit=limit, columns=CHANGES_SHOWN)
 
 
 @click.command("trades")
-@root_argument
-@symbol_option
-@window_options
-@format_option
-@limit_option
+@entries_options
 @reporting_errors
 def trades_command(
-    root: Path | str,
-    leave_out_damaged: bool,
-    symbol: str,
-    start: int | None,
-    end: int | None,
-    form: Format,
-    limit: int | None,
+    root: Path | str, leave_out_damaged: bool, symbol: str, form: Format, limit: int | None, **asked: Any
 ) -> None:
     """Print the trades of a symbol, by arrival.
 
@@ -80,7 +62,23 @@ def trades_command(
       fixtape trades ./tape --symbol BTC/USD --from 2026-03-01T12:00Z --format csv
     """
     with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape:
-        emit(tape.trades(symbol, start, end), form, limit=limit, columns=TRADES_SHOWN)
+        emit(tape.trades(symbol, **asked), form, limit=limit, columns=TRADES_SHOWN)
+
+
+@click.command("quotes")
+@entries_options
+@reporting_errors
+def quotes_command(
+    root: Path | str, leave_out_damaged: bool, symbol: str, form: Format, limit: int | None, **asked: Any
+) -> None:
+    """Print the changes of the top of a symbol's book, by arrival.
+
+    \b
+    Example:
+      fixtape quotes ./tape --symbol BTC/USD --by venue --proven --limit 20
+    """
+    with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape:
+        emit(tape.quotes(symbol, **asked), form, limit=limit, columns=QUOTES_SHOWN)
 
 
 @click.command("book")

@@ -16,7 +16,7 @@ from capture.cli_support import EXIT_FINDINGS, Place, escaped
 from queries.errors import TimeNotUnderstood
 from queries.sql_session import running
 from queries.tape import Tape
-from queries.times import as_ns
+from queries.times import as_ns, iso
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -37,13 +37,27 @@ class UtcTime(click.ParamType[int]):
 
 
 UTC_TIME: Final = UtcTime()
+_AS_OF: Final = "fixtape.as_of"  # In the meta of click's context.
 
 
 def root_argument(command: Command) -> Command:
     """Take the tape's place, and whether it is read without what is damaged."""
     argument = click.argument("root", type=Place(exists=True))
     text = "Answer without files that cannot be read, name them, and exit with 3."
-    return argument(click.option("--leave-out-damaged", is_flag=True, help=text)(command))
+    as_of = click.option(
+        "--as-of",
+        metavar="TIME|VERSION",
+        expose_value=False,
+        callback=_keep_as_of,
+        help="What was known then: at a time in UTC, or at a version of the lake's table events.",
+    )
+    return argument(click.option("--leave-out-damaged", is_flag=True, help=text)(as_of(command)))
+
+
+def _keep_as_of(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    """Keep the moment for `opened_tape`, so that not every command hands it on."""
+    if value is not None:
+        ctx.meta[_AS_OF] = int(value) if value.isascii() and value.isdigit() else iso(UTC_TIME.convert(value, _, ctx))
 
 
 def symbol_option(command: Command) -> Command:
@@ -65,6 +79,16 @@ def format_option(command: Command) -> Command:
     return click.option("--format", "form", type=choice, default="table", show_default=True, help=text)(command)
 
 
+def entries_options(command: Command) -> Command:
+    """Take all that a command over the rows of a symbol and window takes."""
+    order = click.option(
+        "--by", type=click.Choice(["arrival", "venue"]), default="arrival", show_default=True,
+        help="Whose clock orders the rows and bounds the window: ours, or SendingTime(52).",
+    )  # fmt: skip
+    proven = click.option("--proven", is_flag=True, help="Only rows with every witness that they can have.")
+    return root_argument(symbol_option(window_options(order(proven(format_option(limit_option(command)))))))
+
+
 def limit_option(command: Command) -> Command:
     """Take how many rows to print."""
     text = "Rows at most, 0 for all. Without it a table stops at 50 and the other formats do not stop."
@@ -76,7 +100,10 @@ def opened_tape(
     root: Path | str, *, leave_out_damaged: bool, memory_limit: str | None = None, threads: int | None = None
 ) -> Iterator[Tape]:
     """Give a tape; at the end tell what was left out of the answer."""
-    with Tape(root, leave_out_damaged=leave_out_damaged, memory_limit=memory_limit, threads=threads) as tape:
+    as_of = click.get_current_context().meta.get(_AS_OF)
+    with Tape(
+        root, leave_out_damaged=leave_out_damaged, memory_limit=memory_limit, threads=threads, as_of=as_of
+    ) as tape:
         with running():
             yield tape
         for path, reason in tape.left_out.items():

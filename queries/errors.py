@@ -92,7 +92,9 @@ class UnknownSymbol(QueryError):
 
     def __init__(self, symbol: str, known: Sequence[str]) -> None:
         near = get_close_matches(symbol.upper(), known, n=SUGGESTIONS, cutoff=0.5)
-        remedy = f"did you mean {' or '.join(near)}?" if near else f"it holds {len(known)} others; see `fixtape sql`"
+        remedy = (
+            f"did you mean {' or '.join(near)}?" if near else f"it holds {len(known)} others; see `fixtape coverage`"
+        )
         super().__init__(f"symbol {shown(symbol[:SYMBOL_CHARACTERS])!r} is not in the lake; {shown(remedy)}")
         self.symbol, self.near = symbol, tuple(near)
 

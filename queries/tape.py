@@ -5,26 +5,33 @@ Source: design section 7: times are UTC, windows half open, rows by arrival.
 Left to others: rebuilding a book (`queries.books`), printing (`queries.render`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Literal, Self
 
 import duckdb
+import pyarrow as pa
 
 from queries.bars import EVERY_DEFAULT, Exact, closed, counted_bars, quote_bars, threshold, time_bars
 from queries.books import BookAt, book_at
 from queries.engine import Engine, Limits
 from queries.errors import EmptyWindow, Misused, NotALake, UnknownSymbol
 from queries.file_gate import FileGate
+from queries.holdings import Explained, explained, tables
 from queries.replay import Replay, at_times, every_so_often
 from queries.silence import silence
 from queries.sql_session import SqlSession
-from queries.times import NS_MAX, Duration, Time, Window, as_ns, duration_ns, iso, window
+from queries.times import MILLISECOND_NS, NS_MAX, Duration, Time, Window, around, as_ns, duration_ns, iso, window
 from queries.why import why
 from storage.errors import LakeMissing
 from storage.places import is_address, open_lake
 from storage.schemas import SIGHTINGS, TABLES
+from storage.time_travel import versions_at, versions_at_time
+
+Order = Literal["arrival", "venue"]
+
+VENUE_CLOCK_NS: Final = 600 * 10**9  # So far the venue's clock and ours may be apart, and its rows are still found.
 
 
 class Tape:
@@ -33,11 +40,13 @@ class Tape:
     path: a tape's root or its lake, in a directory or at `s3://bucket/prefix`. locked: SQL sees nothing but the lake; a
     notebook of one's own may open it unlocked, to join other files or to write a relation to one. leave_out_damaged: a
     question is answered without files that cannot be read, which `left_out` then names, instead of by FilesDamaged;
-    only files that a question needs are looked at. memory_limit: of DuckDB, e.g. 2GiB; threads: that it may use.
+    only files that a question needs are looked at. as_of: what was known then, at a time (text or a datetime), or at a
+    version of the lake (a number: of its table `events`). memory_limit: of DuckDB, e.g. 2GiB; threads: that it may use.
     Views: `book_changes`, `order_changes`, `trades`, `quotes`, `books`, `messages`, `instruments`, `events`, with
     prices and sizes as numbers and times in UTC beside the integers they come from; in schema `raw` the same names as
     stored.
-    Any number of threads may ask. Errors: NotALake; Misused; LakeNewer, LakeDamaged and StoreError of storage.
+    Any number of threads may ask. Errors: NotALake; Misused; LakeNewer, LakeDamaged, AsOfUnknown and
+    StoreError of storage.
     """
 
     def __init__(
@@ -48,6 +57,7 @@ class Tape:
         leave_out_damaged: bool = False,
         memory_limit: str | None = None,
         threads: int | None = None,
+        as_of: Time | None = None,
     ) -> None:
         self.path = path if is_address(path) else Path(path)
         self._locked = locked
@@ -58,12 +68,19 @@ class Tape:
             self._lake = open_lake(self.path)
         except LakeMissing as error:
             raise NotALake(self.path) from error
+        self._versions = None if as_of is None else self._versions_as_of(as_of)
         self._engine = self._load()
 
+    def _versions_as_of(self, as_of: Time) -> Mapping[str, int]:
+        if isinstance(as_of, int):
+            return versions_at(self._lake, as_of)
+        return versions_at_time(self._lake, as_ns(as_of))
+
     def _load(self) -> Engine:
+        versions = self._versions or {}
         # `events` marks a batch, so its files are listed first: whatever they tell of is then in the other lists too.
         return Engine(
-            {table: self._lake.files(table) for table in (*reversed(TABLES), SIGHTINGS)},
+            {table: self._lake.files(table, versions.get(table)) for table in (*reversed(TABLES), SIGHTINGS)},
             self._gate,
             locked=self._locked,
             limits=self._limits,
@@ -87,23 +104,61 @@ class Tape:
         return self._gate.left_out
 
     def refresh(self) -> None:
-        """Take in what was committed since; an answer already given keeps to what it was asked of."""
+        """Take in what was committed since; an answer already given keeps to what it was asked of.
+
+        A tape as of another time stays as it was.
+        """
         self._engine = self._load()
 
     def changes(
-        self, symbol: str, start: Time | None = None, end: Time | None = None, *, proven: bool = False
+        self,
+        symbol: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        proven: bool = False,
+        by: Order = "arrival",
     ) -> duckdb.DuckDBPyRelation:
         """Return the book changes of a symbol in a window, by arrival; with `proven`, proven rows only.
 
-        Errors: UnknownSymbol, EmptyWindow, TimeNotUnderstood, WindowReversed.
+        by: "venue" for a window and an order by SendingTime(52), the venue's clock, in whole milliseconds.
+        Errors: UnknownSymbol, EmptyWindow, TimeNotUnderstood, WindowReversed; Misused.
         """
-        return self._entries("changes", "book_changes", symbol, window(start, end), proven=proven)
+        return self._entries("changes", "book_changes", symbol, window(start, end), proven=proven, by=by)
 
     def trades(
-        self, symbol: str, start: Time | None = None, end: Time | None = None, *, proven: bool = False
+        self,
+        symbol: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        proven: bool = False,
+        by: Order = "arrival",
     ) -> duckdb.DuckDBPyRelation:
         """Return the trades of a symbol in a window, as `changes` does."""
-        return self._entries("trades", "trades", symbol, window(start, end), proven=proven)
+        return self._entries("trades", "trades", symbol, window(start, end), proven=proven, by=by)
+
+    def quotes(
+        self,
+        symbol: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        proven: bool = False,
+        by: Order = "arrival",
+    ) -> duckdb.DuckDBPyRelation:
+        """Return the changes of the top of a symbol's book in a window, as `changes` does."""
+        return self._entries("quotes", "quotes", symbol, window(start, end), proven=proven, by=by)
+
+    def instruments(self, at: Time | None = None, *, symbol: str | None = None) -> duckdb.DuckDBPyRelation:
+        """Return the version of each instrument that was valid at a moment, or the newest; of all, or of one.
+
+        Errors: UnknownSymbol; TimeNotUnderstood.
+        """
+        at_ns = NS_MAX if at is None else as_ns(at)
+        if symbol is not None:
+            self._require(symbol, Window(0, NS_MAX))
+        return self._ask("instruments_at", "instruments", Window(0, NS_MAX), symbol=symbol, at_ns=at_ns)
 
     def bars(
         self,
@@ -219,6 +274,23 @@ class Tape:
         files = self._engine.files("messages", start_ns=0, end_ns=NS_MAX)
         return [symbol for (symbol,) in self._engine.ask("symbols", {"messages": files}, {}).fetchall()]
 
+    def tables(self) -> pa.Table:
+        """Return what each table holds: rows, bytes, files, dates, and from when to when."""
+        return tables(self._engine)
+
+    def explain(
+        self, symbol: str, start: Time | None = None, end: Time | None = None, *, table: str = "book_changes"
+    ) -> Explained:
+        """Return which files, row groups and rows of a table a question about a symbol and window leaves unread.
+
+        Errors: as `changes`; Misused where there is no such table.
+        """
+        if table not in TABLES:
+            raise Misused(f"explain: table {table!r} is none; use one of {', '.join(TABLES)}")
+        bounds = window(start, end)
+        self._require(symbol, bounds)
+        return explained(self._engine, table, symbol, bounds)
+
     def coverage(self) -> duckdb.DuckDBPyRelation:
         """Return from when to when each symbol was recorded, with its counts of messages, proven ones and sessions."""
         files = self._engine.files("messages", start_ns=0, end_ns=NS_MAX)
@@ -272,15 +344,23 @@ class Tape:
         """Return a DuckDB connection of the caller's own on the views, for what `sql` does not do."""
         return self._engine.cursor()
 
-    def _entries(self, name: str, table: str, symbol: str, bounds: Window, *, proven: bool) -> duckdb.DuckDBPyRelation:
+    def _entries(
+        self, name: str, table: str, symbol: str, bounds: Window, *, proven: bool, by: Order
+    ) -> duckdb.DuckDBPyRelation:
+        if by not in ("arrival", "venue"):
+            raise Misused(f"{name}: by is {by!r}; use arrival or venue")
         self._require(symbol, bounds)
-        return self._ask(name, table, bounds, symbol=symbol, proven=proven)
+        arrived = bounds if by == "arrival" else around(bounds, VENUE_CLOCK_NS)
+        start_ms, end_ms = (-(-ns // MILLISECOND_NS) for ns in bounds)
+        venue = {"by_venue": by == "venue", "start_ms": start_ms, "end_ms": end_ms}
+        return self._ask(name, table, arrived, symbol=symbol, proven=proven, **venue)
 
     def _ask(self, name: str, table: str, bounds: Window, **parameters: object) -> duckdb.DuckDBPyRelation:
         symbol = parameters["symbol"]
         assert symbol is None or isinstance(symbol, str), "a symbol is a string"
         files = self._engine.files(table, start_ns=bounds.start_ns, end_ns=bounds.end_ns, symbol=symbol)
-        return self._engine.ask(name, {table: files}, {**parameters, **bounds._asdict()})
+        stretch = {} if "at_ns" in parameters else bounds._asdict()
+        return self._engine.ask(name, {table: files}, {**parameters, **stretch})
 
     def _require(self, symbol: str, bounds: Window) -> None:
         """Raise if the lake does not cover a window at all, or has never seen a symbol."""

@@ -17,6 +17,7 @@ Time = int | datetime | str
 Duration = int | timedelta | str
 
 NS_MAX: Final = 2**63 - 1
+MILLISECOND_NS: Final = 1_000_000
 _SECOND_NS: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?Z", re.ASCII)
@@ -24,7 +25,7 @@ _LENGTH: Final = re.compile(r"(\d{1,18})(ns|us|ms|s|m|h|d)", re.ASCII)
 _UNITS_NS: Final = {
     "ns": 1,
     "us": 1000,
-    "ms": 1_000_000,
+    "ms": MILLISECOND_NS,
     "s": _SECOND_NS,
     "m": 60 * _SECOND_NS,
     "h": 3600 * _SECOND_NS,
@@ -74,6 +75,11 @@ def window(start: Time | None, end: Time | None) -> Window:
     if bounds.start_ns >= bounds.end_ns:
         raise WindowReversed(str(bounds))
     return bounds
+
+
+def around(bounds: Window, by_ns: int) -> Window:
+    """Return a window that reaches further on both sides."""
+    return Window(max(bounds.start_ns - by_ns, 0), min(bounds.end_ns, NS_MAX - by_ns) + by_ns)
 
 
 def duration_ns(length: Duration) -> int:

@@ -106,9 +106,12 @@ class TableLog:
         """Return the number of the last entry, whoever's."""
         return self._opened().version()
 
-    def listing(self) -> Listing:
-        """Return the table's present files; what is removed of them is to be committed as of their version."""
-        table = self._opened()
+    def listing(self, version: int | None = None) -> Listing:
+        """Return the table's present files; what is removed of them is to be committed as of their version.
+
+        version: of the log, to see the files that were present then. Errors: LakeDamaged where it cannot be read.
+        """
+        table = self._opened() if version is None else self._at(version)
         return Listing(table.version(), pa.table(table.get_add_actions(flatten=True)).to_pylist())
 
     def commit(
@@ -186,6 +189,12 @@ class TableLog:
         self.store.put_new(
             f"{LOG_DIRECTORY}/{sums_name(number)}", sums(self.store.read(made), self.store.read(LAST_CHECKPOINT))
         )
+
+    def _at(self, version: int) -> DeltaTable:
+        try:
+            return DeltaTable(self.store.location, version=version, storage_options=self.store.options)
+        except (OSError, ValueError, DeltaError) as error:
+            raise LakeDamaged(self.store.location, f"version {version} unreadable, {_first_line(error)}") from error
 
     def _opened(self) -> DeltaTable:
         """Return the table as it stands now; the caller lets go of it."""

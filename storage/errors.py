@@ -19,6 +19,7 @@ Layer: storage, lowest. Imports nothing of it.
         ├── CannotCreate         the lake or a table cannot be made or written; 73
         ├── LakeMissing          no table where a lake should be; 74
         ├── LakeDamaged          a log entry or a file is not as it was written; 3
+        ├── AsOfUnknown          a version that the lake never had; 2
         ├── LakeNewer            written by a later version in a layout unknown here; 78
         ├── RowsDiffer           a compacted file does not hold the rows of its inputs; 74
         ├── MergeRefused         two lakes that cannot be united; 2
@@ -200,6 +201,17 @@ class LakeDamaged(LakeError):
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{path}: damaged: {reason}; set it aside and rebuild it from the journal")
         self.path, self.reason = path, reason
+
+
+class AsOfUnknown(LakeError):
+    """A version of the lake that is not there to go back to."""
+
+    exit_code = 2
+
+    def __init__(self, *, version: int, newest: int) -> None:
+        held = f"0 to {newest}" if newest >= 0 else "none"
+        super().__init__(f"lake version {version} is not there; it has {held}, of its table events")
+        self.version, self.newest = version, newest
 
 
 class LakeNewer(LakeError):

@@ -218,12 +218,15 @@ class Lake:
         """Whether a merge made it."""
         return self._logs.get(SIGHTINGS) is not None
 
-    def files(self, table: str) -> list[FileInfo]:
-        """Return the present files of a table, earliest first, as its log lists them now."""
+    def files(self, table: str, version: int | None = None) -> list[FileInfo]:
+        """Return the present files of a table, earliest first, as its log lists them now, or did at a version.
+
+        version: below zero, before the first. Errors: LakeDamaged.
+        """
         log = self._logs.get(table)
-        if log is None:
+        if log is None or (version is not None and version < 0):
             return []
-        found = [file_info(log.store, add) for add in log.listing().adds]
+        found = [file_info(log.store, add) for add in log.listing(version).adds]
         return sorted(found, key=lambda file: (file.first_ns, file.name))
 
 

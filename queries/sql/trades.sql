@@ -1,5 +1,10 @@
--- Trades of a symbol in a window, by arrival.
+-- Trades of a symbol in a window, by arrival or by the venue's clock.
 SELECT *
 FROM trades
-WHERE symbol = $symbol AND receive_ns >= $start_ns AND receive_ns < $end_ns AND (proven OR NOT $proven)
-ORDER BY receive_ns, session_id, msg_seq_num, entry_index
+WHERE
+    symbol = $symbol
+    AND receive_ns >= $start_ns
+    AND receive_ns < $end_ns
+    AND (proven OR NOT $proven)
+    AND (NOT $by_venue OR (sending_ms >= $start_ms AND sending_ms < $end_ms))
+ORDER BY CASE WHEN $by_venue THEN sending_ms END, receive_ns, session_id, msg_seq_num, entry_index

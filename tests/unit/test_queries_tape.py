@@ -13,7 +13,7 @@ from lake_rows import SECOND, T0, add, add_change, add_snapshot
 from capture.columns import NULL, Action, Columns, Side
 from capture.market.instruments import STATUS_NAMES
 from queries.engine import FIRST_FILES
-from queries.errors import EmptyWindow, NotALake, StatementFailed, UnknownSymbol
+from queries.errors import EmptyWindow, Misused, NotALake, StatementFailed, UnknownSymbol
 from queries.statements import statement
 from queries.tape import Tape
 from storage.schemas import SCHEMAS, TABLES
@@ -452,3 +452,84 @@ def test_null_prices_stay_null(tmp_path: Path) -> None:
         rows = tape.sql("SELECT side, price, size, price_scaled, size_scaled FROM book_changes").fetchall()
 
     assert rows == [(None,) * 5]
+
+
+def test_venue_time_orders_and_bounds_by_the_venues_clock(tmp_path: Path) -> None:
+    """A message that arrived late is where the venue sent it; the window is half open by that clock."""
+    columns = Columns()
+    sent_ms = T0 // 10**6
+    for seq, (arrived, sent) in enumerate([(0, 5), (1, 3), (2, 4), (3, 9)]):
+        for table in ("book_changes", "trades", "quotes"):
+            add(columns, table, receive_ns=T0 + arrived * SECOND, sending_ms=sent_ms + sent, msg_seq_num=seq)
+    add(columns, "messages")
+    window = ((sent_ms + 3) * 10**6, (sent_ms + 9) * 10**6)
+
+    with Tape(make_lake(tmp_path, columns)) as tape:
+        for ask in (tape.changes, tape.trades, tape.quotes):
+            assert seqs(ask(SYMBOL)) == [0, 1, 2, 3]
+            assert seqs(ask(SYMBOL, by="venue")) == [1, 2, 0, 3]
+            assert seqs(ask(SYMBOL, *window, by="venue")) == [1, 2, 0]
+            assert seqs(ask(SYMBOL, window[0] + 1, by="venue")) == [2, 0, 3]
+        with pytest.raises(Misused, match="use arrival or venue"):
+            tape.trades(SYMBOL, by="size")
+
+
+def test_proven_quotes_have_every_witness(tmp_path: Path) -> None:
+    """A quote of a suspect book is none of them."""
+    columns = Columns()
+    for seq, flags in enumerate((1, 5)):
+        add(columns, "quotes", msg_seq_num=seq, flags=flags)
+    add(columns, "messages")
+
+    with Tape(make_lake(tmp_path, columns)) as tape:
+        assert seqs(tape.quotes(SYMBOL)) == [0, 1]
+        assert seqs(tape.quotes(SYMBOL, proven=True)) == [0]
+
+
+def test_instruments_are_those_valid_at_a_moment(tmp_path: Path) -> None:
+    """Each symbol once, in the version of then; without a moment in the newest."""
+    columns = Columns()
+    for at, symbol, tick in ((0, "A", "1"), (10, "A", "2"), (5, "B", "3")):
+        add(columns, "instruments", receive_ns=T0 + at, valid_from_ns=T0 + at, symbol=symbol, tick_size=tick)
+    for symbol in "AB":
+        add(columns, "messages", symbol=symbol)
+
+    with Tape(make_lake(tmp_path, columns)) as tape:
+
+        def found(at: int | None, symbol: str | None = None) -> list[tuple[str, str]]:
+            return tape.instruments(at, symbol=symbol).project("symbol, tick_size").fetchall()
+
+        assert found(T0 - 1) == []
+        assert found(T0 + 7) == [("A", "1"), ("B", "3")]
+        assert found(T0 + 10) == found(None) == [("A", "2"), ("B", "3")]
+        assert found(None, "A") == [("A", "2")]
+        with pytest.raises(UnknownSymbol):
+            tape.instruments(symbol="C")
+
+
+def test_tables_are_listed_by_the_logs(shared_root: Path) -> None:
+    """Rows, files and times of each table; nothing is read for it."""
+    with Tape(shared_root) as tape:
+        listed = {row["table"]: row for row in tape.tables().to_pylist()}
+
+    assert list(listed) == list(TABLES)
+    changes = listed["book_changes"]
+    assert (changes["rows"], changes["files"], changes["dates"]) == (3, 1, 1)
+    assert (changes["first_time"], changes["last_time"]) == (
+        "2026-11-22T11:55:00.123456789Z",
+        "2026-11-22T11:55:00.123456790Z",
+    )
+    assert (listed["books"]["rows"], listed["books"]["first_time"]) == (0, None)
+
+
+def test_explain_counts_what_is_left_unread(tmp_path: Path) -> None:
+    """Files by their times, row groups by symbol and time."""
+    batches = [full_batch(at=T0 + day * SECOND) for day in range(4)]
+    with Tape(make_lake(tmp_path, *batches)) as tape:
+        one = tape.explain(SYMBOL, T0 + SECOND, T0 + 2 * SECOND)
+        with pytest.raises(Misused, match="table 'x' is none; use one of book_changes"):
+            tape.explain(SYMBOL, table="x")
+
+    assert (one.files, one.files_read, one.row_groups, one.row_groups_read) == (4, 1, 1, 1)
+    assert (one.rows, one.rows_read) == (12, 3)
+    assert str(one).splitlines()[0] == "book_changes: 1 of 4 files, 75.0% left out"
