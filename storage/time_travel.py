@@ -26,7 +26,9 @@ _MS_NS: Final = 1_000_000
 def versions_at_time(lake: Lake, at_ns: int) -> Versions:
     """Return the version of each table as of a moment. Errors: LakeDamaged."""
     at_ms = at_ns // _MS_NS
-    return {table: _before(_entries(lake, table), lambda entry: _time_ms(entry) > at_ms) for table in (*TABLES, SIGHTINGS)}
+    return {
+        table: _before(_entries(lake, table), lambda entry: _time_ms(entry) > at_ms) for table in (*TABLES, SIGHTINGS)
+    }
 
 
 def versions_at(lake: Lake, version: int) -> Versions:
