@@ -5,6 +5,8 @@ Layer: storage, lowest. Imports nothing of it.
     StorageError                 exit_code 74, unless a line below says otherwise
     ├── RootLocked               another recorder writes there; 75
     ├── RootUnsafe               others may write there, or lead it elsewhere; 77
+    ├── ClusterUnfit             a cluster that does not answer, has no workers, or others than ours; 69
+    ├── PartFailed               workers died of a part of some work; 74
     ├── IncidentUnreadable       no incident where one should be; 74
     ├── JournalError
     │   ├── JournalUncreatable   a directory or segment cannot be made; also an OSError; 73
@@ -33,13 +35,24 @@ Codes as in sysexits.h: 69 unavailable, 73 cannot create, 74 input or output, 75
 """
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class StorageError(Exception):
     """Anything that storage raises on purpose."""
 
     exit_code: ClassVar[int] = 74
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it again from its text and fields: in another process no `__init__` is called."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[StorageError], args: tuple[Any, ...], fields: dict[str, Any]) -> StorageError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
 
 
 class RootLocked(StorageError):
@@ -63,6 +76,24 @@ class RootUnsafe(StorageError):
     def __init__(self, root: Path, reason: str, remedy: str) -> None:
         super().__init__(f"{root}: not safe to write into: {reason}; {remedy}")
         self.root, self.reason = root, reason
+
+
+class ClusterUnfit(StorageError):
+    """A cluster that cannot do our work."""
+
+    exit_code = 69
+
+    def __init__(self, address: str, problem: str) -> None:
+        super().__init__(f"{address}: {problem}")
+        self.address, self.problem = address, problem
+
+
+class PartFailed(StorageError):
+    """A part of which worker after worker died."""
+
+    def __init__(self, part: str, problem: str) -> None:
+        super().__init__(f"{part}: {problem}; look at their memory, and do it alone with --engine one")
+        self.part, self.problem = part, problem
 
 
 class IncidentUnreadable(StorageError):

@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 
 from storage.batcher import Batch
 from storage.errors import JournalMissing, RunIncomplete
+from storage.executors import Executor, ThisProcess
 from storage.journal.reader import JournalDamage, RecordKind
-from storage.journal.runs import beginning_fault, runs_of
+from storage.journal.runs import Run, beginning_fault, runs_of
 from storage.journal.segments import segment_paths
 from storage.lake import Lake
 from storage.log_story import read_story
@@ -29,6 +30,7 @@ from storage.row_order import only_used_values
 from storage.schemas import TABLE_LAST
 
 _MS_NS = 1_000_000
+_COUNTS = ("records", "received_bytes", "runs", "batches", "batches_held", "rows", "verified", "mismatches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,28 @@ class RebuildReport:
     damages: list[JournalDamage] = field(default_factory=list)
     incomplete: dict[str, str] = field(default_factory=dict)
 
+    def add(self, other: "RebuildReport") -> None:
+        """Take in what another part came to."""
+        for count in _COUNTS:
+            setattr(self, count, getattr(self, count) + getattr(other, count))
+        self.damages += other.damages
+        self.incomplete |= other.incomplete
+
+
+@dataclass(frozen=True, slots=True)
+class RunPart:
+    """One run of a journal, to be rebuilt by whoever takes it. Arguments: as of `rebuild`."""
+
+    run: Run
+    journal: Path
+    lake: Path
+    software: str
+    selection: Selection | None
+    past_damage: bool
+
+    def __str__(self) -> str:
+        return f"{self.journal}: run {self.run.name}"
+
 
 def rebuild(
     journal: Path,
@@ -79,48 +103,59 @@ def rebuild(
     progress: Callable[[int], None] | None = None,
     selection: Selection | None = None,
     past_damage: bool = False,
+    executor: Executor | None = None,
 ) -> RebuildReport:
     """Make or complete a lake from a journal; batches that the lake holds are left alone.
 
     Batches are cut as the run that was recorded cut them.
+    progress: told how many bytes of segments are done, by the run.
     selection: for a lake of its own: a batch is marked as there whichever of its rows are.
     past_damage: read past damage in the journal, with the hole told as a gap.
+    executor: who does the runs, one each; this process if not given.
     Errors: JournalMissing; JournalDamaged where a block is not as it was written, and what stood in whole batches
         before it is committed; RunIncomplete where a run's first batch is not the one that the lake has of it.
     """
     paths = segment_paths(journal)
     if not paths:
         raise JournalMissing(journal)
-    lake = Lake.create_or_open(lake_path)
-    remove_leftovers(lake.path)  # Of a rebuild that was killed.
+    remove_leftovers(Lake.create_or_open(lake_path).path)  # Of a rebuild that was killed.
     report = RebuildReport()
+    parts = []
+    for run in runs_of(paths):
+        fault = beginning_fault(run, journal)
+        if fault is None:
+            parts.append(RunPart(run, journal, lake_path, software, selection, past_damage))
+        else:
+            report.incomplete[run.name] = fault
+    done = (executor or ThisProcess()).run(rebuild_run, parts)
+    for part, one in zip(parts, done, strict=True):
+        report.add(one)
+        if progress is not None:
+            progress(part.run.bytes)
+    return report
+
+
+def rebuild_run(part: RunPart) -> RebuildReport:
+    """Make or complete what a lake has of one run. Errors: as of `rebuild`."""
+    lake, run = Lake.open(part.lake), part.run
+    report = RebuildReport(runs=1)
     held = read_story(lake.path / TABLE_LAST)
-    keep = None if selection is None else selection.keep
+    keep = None if part.selection is None else part.selection.keep
 
     def write(batch: Batch) -> None:
         app_id = app_id_of(batch.run)
         known_ms = held.batches.get((app_id, 1))
         if batch.number == 1 and known_ms is not None and known_ms != batch.end_ns // _MS_NS:
-            raise RunIncomplete(journal, batch.run, "its first records are not there")
-        written = write_batch(lake, batch, software, keep)
+            raise RunIncomplete(part.journal, batch.run, "its first records are not there")
+        written = write_batch(lake, batch, part.software, keep)
         report.batches += 1
         report.batches_held += bool(written.skipped)
         report.rows += sum(written.rows.values())
 
-    for run in runs_of(paths):
-        fault = beginning_fault(run, journal)
-        if fault is not None:
-            report.incomplete[run.name] = fault
-            continue
-        replay = Replay(run, write, past_damage=past_damage, held=held.last.get(app_id_of(run.name)))
-        report.runs += 1
-        for record in replay.records():
-            report.records += 1
-            if record.kind is RecordKind.RECEIVED:
-                report.received_bytes += len(record.data)
-            if progress is not None:
-                progress(len(record.data))
-        report.verified += replay.verified
-        report.mismatches += replay.mismatches
-        report.damages += replay.damages
+    replay = Replay(run, write, past_damage=part.past_damage, held=held.last.get(app_id_of(run.name)))
+    for record in replay.records():
+        report.records += 1
+        if record.kind is RecordKind.RECEIVED:
+            report.received_bytes += len(record.data)
+    report.verified, report.mismatches, report.damages = replay.verified, replay.mismatches, replay.damages
     return report

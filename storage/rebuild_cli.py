@@ -13,6 +13,7 @@ import click
 
 from capture.cli_support import EXIT_FINDINGS, UtcDate, escaped, reporting_errors
 from capture.wire.values import compact_utc
+from storage.executor_cli import executor_of, executor_options
 
 if TYPE_CHECKING:
     from storage.rebuild import RebuildReport
@@ -30,16 +31,27 @@ if TYPE_CHECKING:
 @click.option("--table", help="Only this table.")
 @click.option("--symbol", help="Only rows of this symbol; with --into.")
 @click.option("--past-damage", is_flag=True, help="Read past damage in the journal; the hole is told as a gap.")
+@executor_options
 @reporting_errors
 def rebuild(
-    root: Path, into: Path | None, date: str | None, table: str | None, symbol: str | None, *, past_damage: bool
+    root: Path,
+    into: Path | None,
+    date: str | None,
+    table: str | None,
+    symbol: str | None,
+    engine: str,
+    workers: int | None,
+    scheduler: str | None,
+    *,
+    past_damage: bool,
 ) -> None:
     """Make a lake anew from a journal, or make whole the one that is there.
 
     ROOT is a tape's root. In place, batches that the lake lacks are made, and files that its logs name but that are
     missing or damaged are made again under the same names; --date and --table limit the latter. With --into a lake is
     made elsewhere, of everything or of a selection. Batches that a lake holds are left alone, so a rebuild that was
-    stopped goes on when it is called again. While a recorder writes to ROOT its lake is not touched: use --into.
+    stopped goes on when it is called again. With --engine each run of a recorder is a part of its own. While a recorder
+    writes to ROOT its lake is not touched: use --into.
     Exit code 3 if something could not be restored.
 
     \b
@@ -47,6 +59,7 @@ def rebuild(
       fixtape rebuild tape
       fixtape rebuild tape --date 2026-11-22 --table trades
       fixtape rebuild tape --into btc --symbol BTC/USD
+      fixtape rebuild tape --into again --engine dask --scheduler tcp://10.0.0.5:8786
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -73,6 +86,7 @@ def rebuild(
     total = sum(map(segment_bytes, segment_paths(journal)))
     restored = None
     with (
+        executor_of(engine, workers, scheduler) as executor,
         locked(root, doing="rebuild") if in_place else nullcontext(),
         Progress(console=Console(stderr=True), transient=True) as bar,
     ):
@@ -84,6 +98,7 @@ def rebuild(
             progress=lambda count: bar.advance(task, count),
             selection=None if in_place or (date, table, symbol) == (None,) * 3 else Selection(table, date, symbol),
             past_damage=past_damage,
+            executor=executor,
         )
         if in_place:
             task = bar.add_task("restoring", total=None)
