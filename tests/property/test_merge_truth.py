@@ -71,7 +71,7 @@ def sides(levels: dict[tuple[int, int], int]) -> Levels:
     return bids, sorted((price, size) for (side, price), size in levels.items() if side == Side.OFFER)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(play=recorders(), cut=st.integers(0, 60))
 def test_books_of_a_merged_lake_are_the_truth(play: tuple[Truth, list[Recorded]], cut: int) -> None:
     """Each is the venue's where either recorder had all since the snapshot; elsewhere it is the venue's or suspect."""
@@ -108,7 +108,7 @@ def test_books_of_a_merged_lake_are_the_truth(play: tuple[Truth, list[Recorded]]
     assert told == {number for recorded in made for number in recorded.seen}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(play=recorders())
 def test_without_a_hole_nothing_is_suspect(play: tuple[Truth, list[Recorded]]) -> None:
     """Where one recorder was never away and lost nothing, no row is suspect, whatever became of the other."""
