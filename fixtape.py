@@ -96,6 +96,7 @@ COMMANDS: Final = {
         "why_command",
         "Print what happened to a symbol in a window, in order, with places in the journal.",
     ),
+    "export": ("queries.export.cli", "export_command", "Write symbols day by day in the format of another tool."),
     "sql": (
         "queries.sql_cli",
         "sql_command",

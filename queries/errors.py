@@ -13,6 +13,9 @@ Source: style guide section 6. Every text of the user or the venue is escaped be
     ├── EmptyWindow             1  a window outside what the lake covers
     ├── NoSnapshot              1  no book can be rebuilt at that moment
     ├── BeyondInt64             1  a price or size too large for its book's scale
+    ├── DoesNotFit              1  a number that a format cannot hold
+    ├── ManifestDamaged         1  an export.json that cannot be read
+    ├── PeerFailed              1  another library's process that did not do its part
     ├── FilesDamaged            3  files that are needed cannot be read
     └── StatementFailed         1  SQL that is refused, or fails
         └── StatementTimedOut   1  SQL that took longer than allowed
@@ -124,6 +127,30 @@ class BeyondInt64(QueryError):
             f"{shown(symbol)}: prices or sizes do not fit 64 bits at one scale; `fixtape changes` has them as they came"
         )
         self.symbol = symbol
+
+
+class DoesNotFit(QueryError):
+    """A number, or a recording, that a format of others cannot hold; it is refused, never rounded."""
+
+    def __init__(self, received: str, *, limit: str) -> None:
+        super().__init__(f"{shown(received)} does not fit: {limit}; use another format, `parquet` and `csv` hold all")
+        self.received, self.limit = received, limit
+
+
+class ManifestDamaged(QueryError):
+    """The manifest of an output directory is not one of ours, or of another version."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{shown(str(path))}: {shown(reason)}; name another directory, or remove the file")
+        self.path, self.reason = path, reason
+
+
+class PeerFailed(QueryError):
+    """A process of another library, in an environment of its own, that ended with an error."""
+
+    def __init__(self, program: str, *, reason: str) -> None:
+        super().__init__(f"{shown(program)}: {shown(reason)}")
+        self.program, self.reason = program, reason
 
 
 class FilesDamaged(QueryError):

@@ -5,7 +5,8 @@ Source: design section 7: times are UTC, windows half open, rows by arrival.
 Left to others: rebuilding a book (`queries.books`), printing (`queries.render`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -17,6 +18,8 @@ from queries.bars import EVERY_DEFAULT, Exact, closed, counted_bars, quote_bars,
 from queries.books import BookAt, book_at
 from queries.engine import Engine, Limits
 from queries.errors import EmptyWindow, Misused, NotALake, UnknownSymbol
+from queries.export.formats import export_format
+from queries.export.runner import Exported, Exporter, Progress
 from queries.file_gate import FileGate
 from queries.holdings import Explained, explained, tables
 from queries.replay import Replay, at_times, every_so_often
@@ -268,6 +271,32 @@ class Tape:
         if start is None:
             bounds = Window(-(-extent[0] // step_ns) * step_ns, bounds.end_ns)
         return Replay(self._engine, symbol, bounds, depth, every_so_often(bounds, step_ns))
+
+    def export(
+        self,
+        form: str,
+        directory: Path | str,
+        symbols: Sequence[str] | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        depth: int | None = None,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Exported:
+        """Write symbols, or all, day by day in the format of another tool; docs/export.md has the formats.
+
+        What is in the directory and whole is left alone, unless forced. Returns what was written and what was refused
+        because the format cannot hold it.
+        Errors: as `changes`; Misused; ManifestDamaged; PeerFailed; FilesDamaged; BeyondInt64; OSError.
+        """
+        bounds = window(start, end)
+        wanted = self.symbols() if symbols is None else list(dict.fromkeys(symbols))
+        for symbol in wanted:
+            self._require(symbol, bounds)
+        exporter = Exporter(self._engine, self._lake.versions(), self.path, f"fixtape {version('fixtape')}")
+        made = export_format(form)
+        return exporter.run(made, Path(directory), wanted, bounds, depth=depth, force=force, progress=progress)
 
     def symbols(self) -> list[str]:
         """Return every symbol that a message was about, sorted."""

@@ -58,8 +58,8 @@ class WrittenFile(NamedTuple):
     null_counts: Mapping[str, int]
 
 
-class _HashingFile:
-    """What pyarrow writes to: passes the bytes on and keeps their hash and count."""
+class HashingFile:
+    """What a library writes to: passes the bytes on and keeps their hash and count."""
 
     def __init__(self, file: Staged) -> None:
         self._file = file
@@ -68,17 +68,20 @@ class _HashingFile:
         self.closed = False
 
     def write(self, data: bytes) -> int:
+        """Pass bytes on."""
         self.hash.update(data)
         self.size += len(data)
         return self._file.write(data)
 
     def tell(self) -> int:
+        """Return how many bytes were written."""
         return self.size
 
     def flush(self) -> None:
         """Leave it to the sync that follows."""
 
     def close(self) -> None:
+        """Take no more; whoever staged the file closes it."""
         self.closed = True
 
 
@@ -96,7 +99,7 @@ def write_file(
     directory = f"{PARTITION_COLUMN}={date}"
     summary = _Summary(SCHEMAS[name].names)
     with store_at(table).stage(directory, label) as staged:
-        hashing = _HashingFile(staged)
+        hashing = HashingFile(staged)
         write_parquet(hashing, name, summary.over(parts), level=level)
         sha256 = hashing.hash.hexdigest()
         path = f"{directory}/{label}-{sha256[:HASH_DIGITS]}.parquet"

@@ -87,6 +87,7 @@ class Lake:
     def __init__(self, store: Store, logs: Mapping[str, TableLog | None]) -> None:
         self.store = store
         self._logs = logs
+        self._listed: dict[str, int] = {}
 
     @property
     def path(self) -> Path:
@@ -181,6 +182,10 @@ class Lake:
             files.extend(self.path / name / file.path for file in written)
         return BatchReport(rows, size, tuple(files), tuple(skipped))
 
+    def versions(self) -> dict[str, int]:
+        """Return the version of each table's log that `files` listed last."""
+        return dict(self._listed)
+
     def log(self, table: str) -> TableLog | None:
         """Return the log of a table, or None where it is not made yet."""
         return self._logs.get(table)
@@ -226,7 +231,9 @@ class Lake:
         log = self._logs.get(table)
         if log is None or (version is not None and version < 0):
             return []
-        found = [file_info(log.store, add) for add in log.listing(version).adds]
+        listing = log.listing(version)
+        self._listed[table] = listing.version
+        found = [file_info(log.store, add) for add in listing.adds]
         return sorted(found, key=lambda file: (file.first_ns, file.name))
 
 
