@@ -51,7 +51,7 @@ class RowsDigest:
         self.total = (self.total + pc.sum(words["row"]).as_py()) & MASK
         if self._last is not None:
             words = pa.concat_tables([self._last, words])
-        self._last = words.slice(len(words) - 1)
+        self._last = words.take([len(words) - 1])  # A slice would hold on to them all.
         before, after = words.slice(0, len(words) - 1), words.slice(1)
         together = pc.and_(pc.equal(before["of"], after["of"]), after["numbered"])
         pair = _mixed(pc.add(pc.multiply(before["row"], _word(_PAIR)), after["row"]))

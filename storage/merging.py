@@ -28,7 +28,7 @@ from storage.row_order import conformed, group_ends, group_rows_limit, joined, s
 from storage.schemas import written_schema
 from storage.stores import ensure_directory
 
-JOINED_BYTES: Final = 128 * 2**20  # Of rows in memory that are sorted at once; about four times as much is used.
+JOINED_BYTES: Final = 32 * 2**20  # Of rows in memory that are sorted at once; about six times as much is used.
 LARGE_BYTES: Final = 8 * 2**20  # A file from this size on is read a row group at a time.
 SCRATCH_LEVEL: Final = 1
 SCRATCH_PARTS: Final = 8  # Its row groups are as many times smaller than others.
@@ -75,8 +75,8 @@ class Merge:
             check_content(path)
             large = path.stat().st_size >= LARGE_BYTES
             if waiting and (large or waiting_bytes >= self._joined_bytes):
-                yield self._spilled(waiting)
-                waiting, waiting_bytes = [], 0
+                yield self._spilled(_sorted(waiting))
+                waiting_bytes = 0
             if large:
                 self._count(rows["symbol"] for rows in read_groups(self._table, path, only=["symbol"]))
                 yield _Run(self._digested(read_groups(self._table, path)))
@@ -86,7 +86,7 @@ class Merge:
                 waiting.append(rows)
                 waiting_bytes += rows.nbytes
         if waiting:
-            yield _Run(iter([sorted_rows(joined(waiting))]))
+            yield _Run(iter([_sorted(waiting)]))
 
     def _digested(self, groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
         digest = RowsDigest()
@@ -95,12 +95,11 @@ class Merge:
             digest.add(rows)
             yield rows
 
-    def _spilled(self, waiting: list[pa.Table]) -> "_Run":
-        """Write what waits into a scratch file, with small row groups, as one of each file is read at a time."""
+    def _spilled(self, rows: pa.Table) -> "_Run":
+        """Write sorted rows into a scratch file, with small row groups, as one of each file is read at a time."""
         ensure_directory(self._scratch)
         self._spilled_count += 1
         path = self._scratch / f"{self._spilled_count:06}.parquet"
-        rows = sorted_rows(joined(waiting))
         step = group_rows_limit(self._table) // SCRATCH_PARTS
         with path.open("xb") as file:
             parts = (joined([rows.slice(begin, step)]) for begin in range(0, len(rows), step))
@@ -167,6 +166,13 @@ def check_content(path: Path) -> None:
     digits, stated = file_digits(path), digits_of_name(path.name)
     if digits != stated:
         raise LakeDamaged(path, f"SHA-256: expected {stated}, received {digits}")
+
+
+def _sorted(waiting: list[pa.Table]) -> pa.Table:
+    """Return rows in order; the list is emptied, so that they are not held twice while they are sorted."""
+    rows = joined(waiting)
+    waiting.clear()
+    return sorted_rows(rows)
 
 
 def _merged(runs: Sequence[_Run]) -> Iterator[pa.Table]:

@@ -11,11 +11,12 @@ order; the numbers of each session run on or a row tells the hole; each key fram
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -196,9 +197,7 @@ def _verify_file(table_path: Path, table: str, add: Add, scope: Scope, checked: 
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield from _verify_footer(where, table, add, file)
             if scope.full:
-                rows = file.read()
-                checked.rows += rows.num_rows
-                yield from _verify_rows(where, table, add, rows)
+                yield from _verify_rows(where, add, file, checked)
     except (OSError, pa.ArrowException) as error:
         reason = (str(error).splitlines() or ["?"])[0]
         yield Finding(where, "Parquet", "readable with page checksums", reason, REMEDY_FILE)
@@ -217,27 +216,60 @@ def _verify_footer(where: str, table: str, add: Add, file: pq.ParquetFile) -> It
         yield Finding(where, "schema", expected, received, REMEDY_ROWS)
 
 
-def _verify_rows(where: str, table: str, add: Add, rows: pa.Table) -> Iterator[Finding]:
+def _verify_rows(where: str, add: Add, file: pq.ParquetFile, checked: Checked) -> Iterator[Finding]:
     """Yield where the rows of a file are not what its log entry, its place and its schema say of them."""
+    facts = _RowFacts(add)
+    for place in range(file.num_row_groups):
+        facts.take(file.read_row_group(place))
+    checked.rows += facts.rows
     for column, nulls in add.nulls.items():
-        if column in rows.column_names and rows[column].null_count != nulls:
-            yield Finding(where, f"nulls in {column}", str(nulls), str(rows[column].null_count), REMEDY_ROWS)
-    for stated, which in ((add.lowest, "min"), (add.highest, "max")):
+        if column in facts.nulls and facts.nulls[column] != nulls:
+            yield Finding(where, f"nulls in {column}", str(nulls), str(facts.nulls[column]), REMEDY_ROWS)
+    for stated, which, found in ((add.lowest, "min", facts.lowest), (add.highest, "max", facts.highest)):
         for column, value in stated.items():
-            found = pc.min_max(rows[column])[which].as_py()
-            if found != value:
-                yield Finding(where, f"{which} of {column}", str(value), str(found), REMEDY_ROWS)
-    days = pc.unique(pc.divide(rows["receive_ns"], DAY_NS)).to_pylist()
-    dates = sorted(_date(day) for day in days)
+            if found.get(column) != value:
+                yield Finding(where, f"{which} of {column}", str(value), str(found.get(column)), REMEDY_ROWS)
+    dates = sorted(_date(day) for day in facts.days)
     if dates != [add.date]:
         yield Finding(where, "UTC dates of receive_ns", add.date, ", ".join(dates), REMEDY_ROWS)
-    if not in_order(rows):
+    if not facts.in_order:
         yield Finding(where, "order of rows", "by " + ", ".join(SORTED_BY), "another", REMEDY_ROWS)
-    for column in ENUM_NAMES.keys() & set(rows.column_names):
-        strange = set(pc.unique(rows[column]).to_pylist()) - {None, *ENUM_NAMES[column]}
+    for column, values in facts.values.items():
+        strange = values - {None, *ENUM_NAMES[column]}
         if strange:
             allowed = ", ".join(ENUM_NAMES[column])
             yield Finding(where, f"values of {column}", allowed, json.dumps(sorted(strange)), REMEDY_ROWS)
+
+
+class _RowFacts:
+    """What the rows of a file come to, row group by row group: a file of a day may be too much for memory."""
+
+    def __init__(self, add: Add) -> None:
+        self.rows = 0
+        self.nulls: Counter[str] = Counter()
+        self.lowest: dict[str, Any] = {}
+        self.highest: dict[str, Any] = {}
+        self.days: set[int] = set()
+        self.values: dict[str, set[str | None]] = {}
+        self.in_order = True
+        self._extremes = add.lowest.keys() | add.highest.keys()
+        self._end: pa.Table | None = None
+
+    def take(self, rows: pa.Table) -> None:
+        """Take in the rows that follow."""
+        self.rows += rows.num_rows
+        for column in rows.column_names:
+            self.nulls[column] += rows[column].null_count
+        for column in self._extremes & set(rows.column_names):
+            found = pc.min_max(rows[column]).as_py()
+            for kept, which, of_both in ((self.lowest, "min", min), (self.highest, "max", max)):
+                if found[which] is not None:
+                    kept[column] = of_both(kept.get(column, found[which]), found[which])
+        self.days.update(pc.unique(pc.divide(rows["receive_ns"], DAY_NS)).to_pylist())
+        self.in_order = self.in_order and in_order(rows if self._end is None else pa.concat_tables([self._end, rows]))
+        self._end = rows.take([rows.num_rows - 1])
+        for column in ENUM_NAMES.keys() & set(rows.column_names):
+            self.values.setdefault(column, set()).update(pc.unique(rows[column]).to_pylist())
 
 
 def _date(day: int) -> str:
