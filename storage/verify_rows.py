@@ -189,7 +189,10 @@ def _dropped(lake: Path, *tables: str) -> frozenset[str]:
 def _tables(
     lake: Path, table: str, scope: Scope, without: frozenset[str], columns: tuple[str, ...] | None
 ) -> Iterator[pa.Table]:
-    """Yield the rows of a table, a row group at a time, earliest file first; what cannot be read is a finding of `storage.verify`."""
+    """Yield the rows of a table, a row group at a time, earliest file first.
+
+    What cannot be read is a finding of `storage.verify`.
+    """
     live = live_files(lake, table).values()
     adds = [add for add in live if add.date.startswith(scope.date) and add.date not in without]
     for add in sorted(adds, key=lambda add: (add.lowest.get("receive_ns", 0), add.path)):
