@@ -244,7 +244,7 @@ def _kept(table: str) -> str:
 
 
 def _paths(files: Sequence[FileInfo]) -> list[str]:
-    return [str(file.path) for file in files]
+    return [file.place for file in files]
 
 
 def _in_directory(files: Sequence[FileInfo]) -> bool:

@@ -1,6 +1,6 @@
 """What the entries of a table's Delta log tell, by a reading of our own that believes none of them unread.
 
-Layer: storage. Reads entries as they stand on disk; writes nothing and knows no deltalake.
+Layer: storage. Reads entries as they stand in a store; writes nothing and knows no deltalake.
 Source: the Delta protocol, "Actions"; design section 5.
 Left to others: committing (`storage.commits`), setting aside what is torn (`storage.recovery_lake`), findings
     (`storage.verify`).
@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from storage.commits import LOG_DIRECTORY
 from storage.log_entries import Seal, check_entry
+from storage.stores import Store, store_at
 
 ENTRY_NAME: Final = re.compile(r"(\d{20})\.json")
 CHECKPOINT_NAME: Final = re.compile(r"(\d{20})\.checkpoint\.parquet")
@@ -106,16 +107,21 @@ def _numbered(directory: Path, name: re.Pattern[str]) -> dict[int, Path]:
     return dict(sorted((int(match[1]), path) for match, path in found))
 
 
-def read_entries(table: Path) -> Iterator[tuple[int, Path, "Entry | EntryDamaged"]]:
-    """Yield each entry of a table with its number and path, or what is wrong with it."""
-    for version, path in entry_paths(table).items():
+def read_entries(table: Path | Store) -> Iterator[tuple[int, str, "Entry | EntryDamaged"]]:
+    """Yield each entry of a table with its number and name, lowest first, or what is wrong with it."""
+    store = store_at(table)
+    names = sorted(it.name for it in store.list(LOG_DIRECTORY))
+    for name in names:
+        match = ENTRY_NAME.fullmatch(name.removeprefix(f"{LOG_DIRECTORY}/"))
+        if match is None:
+            continue
         try:
-            yield version, path, parse_entry(version, path.read_bytes())
+            yield int(match[1]), match[0], parse_entry(int(match[1]), store.read(name))
         except EntryDamaged as damage:
-            yield version, path, damage
+            yield int(match[1]), match[0], damage
 
 
-def read_story(table: Path) -> LogStory:
+def read_story(table: Path | Store) -> LogStory:
     """Return what the whole entries of a table come to; damaged ones are passed over."""
     story = LogStory()
     for _, _, entry in read_entries(table):

@@ -22,7 +22,7 @@ from storage.files import HASH_DIGITS, STATISTICS_COLUMNS, Range, WrittenFile, d
 from storage.lake import Lake, file_info
 from storage.log_entries import SOFTWARE_KEY, RemovedFile, date_of_path
 from storage.log_story import read_story
-from storage.schemas import SCHEMAS, TABLES
+from storage.schemas import SCHEMAS, SIGHTINGS, TABLES
 from storage.stores import Store
 
 COPY_BYTES: Final = 4 << 20
@@ -37,7 +37,7 @@ Adds = Mapping[str, Mapping[str, Any]]  # Add actions by path.
 class PushedDay:
     """What became of one date of one table.
 
-    copied, bytes: files sent, and read again. found: files that an earlier push had sent but not listed, read again.
+    copied, bytes: files sent, and read again. found: files that an earlier push had sent, read again.
     listed: files that the target now has in its log for it, rows: of them. removed: files taken out of its log.
     faults: why nothing was committed; empty where all is well.
     """
@@ -96,7 +96,8 @@ class _Copied:
 class Push:
     """One push of a lake into a place. software, name: noted in each commit; a name is one push's alone.
 
-    at_ns: taken for the time of the commits. progress: told of bytes as they are sent.
+    at_ns: taken for the time of the commits. again: what an earlier push listed is read again too, and sent anew where
+    it is damaged. progress: told of bytes as they are sent.
     """
 
     def __init__(
@@ -108,20 +109,22 @@ class Push:
         name: str,
         at_ns: int,
         dry_run: bool = False,
+        again: bool = False,
         copies: int = COPIES,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         """List both sides. Errors: LakeNewer, LakeDamaged, OSError of a store."""
         self._source, self._target, self._at_ns, self._dry_run = source, target, at_ns, dry_run
         self._metadata = {SOFTWARE_KEY: software, PUSH_KEY: name}
-        self._copies, self._progress = copies, progress
+        self._again, self._copies, self._progress = again and not dry_run, copies, progress
         self._named: dict[str, set[str]] = {}  # By table, every file that the source ever had.
         try:
             there: Lake | None = Lake.open(target)
         except LakeMissing:
             there = None
-        self._from = {table: _Side(source.log(table)) for table in TABLES}
-        self._to = {table: _Side(None if there is None else there.log(table)) for table in TABLES}
+        tables = TABLES if source.log(SIGHTINGS) is None else (SIGHTINGS, *TABLES)
+        self._from = {table: _Side(source.log(table)) for table in tables}
+        self._to = {table: _Side(None if there is None else there.log(table)) for table in tables}
         with ThreadPoolExecutor(len(TABLES)) as pool:
             list(pool.map(_Side.load, [*self._from.values(), *self._to.values()]))
 
@@ -137,7 +140,7 @@ class Push:
         """
         for date in dates:
             self._make_tables()
-            for table in TABLES:
+            for table in self._from:
                 found = self._push(date, table)
                 if found is not None:
                     yield found
@@ -168,22 +171,26 @@ class Push:
             wanted = self._from[table].of(date)  # Nothing is taken out by a list that is out of date itself.
         lacking = [add for path, add in wanted.items() if path not in held]
         removed = [add for path, add in held.items() if path not in wanted] if wanted else []
-        if not lacking and not removed:
+        kept = [add for path, add in wanted.items() if path in held] if self._again else []
+        if not lacking and not removed and not kept:
             return None
         self._refuse_strangers(table, removed)
         counts = {"listed": len(wanted), "rows": sum(add["num_records"] for add in wanted.values())}
         sizes = sum(add["size_bytes"] for add in lacking)
         if self._dry_run:
             return PushedDay(date, table, copied=len(lacking), bytes=sizes, removed=len(removed), **counts)
-        copied = self._copy(date, table, lacking)
+        copied = self._copy(date, table, [*lacking, *kept])
         sent = [it for it in copied if it.sent]
         done = {"copied": len(sent), "bytes": sum(it.add["size_bytes"] for it in sent)}
         faults = tuple(f"{table}/{it.add['path']}: {it.fault}" for it in copied if it.fault)
         if faults:
             return PushedDay(date, table, listed=len(held), faults=faults, **done)
+        done["found"] = len(copied) - len(sent)
+        if not lacking and not removed:
+            return PushedDay(date, table, **done, **counts)
         assert side.log is not None, "its tables were made"
         side.log.commit(
-            [_written(table, it) for it in copied],
+            [_written(table, it) for it in copied if it.add["path"] not in held],
             removes=[RemovedFile(add["path"], date, add["size_bytes"]) for add in removed],
             as_of=side.as_of,
             alone_on=date,
@@ -195,7 +202,7 @@ class Push:
             side.dates[date] = dict(wanted)
         else:
             side.load()
-        return PushedDay(date, table, found=len(copied) - len(sent), removed=len(removed), **done, **counts)
+        return PushedDay(date, table, removed=len(removed), **done, **counts)
 
     def _refuse_strangers(self, table: str, removed: Sequence[Mapping[str, Any]]) -> None:
         """Raise if a file that is to give way was never one of the source. Errors: PushRefused."""

@@ -28,10 +28,13 @@ _GOOD: Final = ("pushed", "would be")  # By whether it was a dry run.
 @click.argument("target", type=Place(exists=False))
 @click.option("--date", type=UtcDate(months=True), metavar="YYYY-MM-DD", help="Only this UTC date, or month: YYYY-MM.")
 @click.option("--journal", is_flag=True, help="Also the journal's compressed segments.")
+@click.option("--again", is_flag=True, help="Read what earlier pushes listed too, and send anew what is damaged.")
 @click.option("--dry-run", is_flag=True, help="Say what would be copied, and write nothing.")
 @format_option
 @reporting_errors
-def push(tape: Path, target: "Path | str", date: str | None, form: str, *, journal: bool, dry_run: bool) -> None:
+def push(
+    tape: Path, target: "Path | str", date: str | None, form: str, *, journal: bool, again: bool, dry_run: bool
+) -> None:
     """Copy sealed days of a tape to s3://BUCKET/PREFIX or another directory, and verify what was copied.
 
     A date is sealed when no batch to come can hold a row of it. Files go first and are read again there, then the
@@ -71,12 +74,13 @@ def push(tape: Path, target: "Path | str", date: str | None, form: str, *, journ
                 name=uuid4().hex,
                 at_ns=clock.read().wall_ns,
                 dry_run=dry_run,
+                again=again,
                 progress=progress,
             )
             ready = _sealed(root, lake, [it for it in what.dates() if it.startswith(date or "")])
             rows.extend(_day_row(it, dry_run=dry_run) for it in what.run(ready))
             if journal:
-                found = push_segments(root, to, date=date or "", dry_run=dry_run, progress=progress)
+                found = push_segments(root, to, date=date or "", again=again, dry_run=dry_run, progress=progress)
                 rows.extend(_segment_row(it, dry_run=dry_run) for it in found)
     finally:
         if rows or form != "table":

@@ -19,6 +19,7 @@ from storage.journal.segments import is_packed, segment_paths
 from storage.push import COPY_BYTES
 from storage.stores import LocalStore, Store
 from storage.tape_layout import JOURNAL
+from storage.verify import REMEDY_COPY, Checked, Finding, Scope
 
 SUM_SUFFIX: Final = ".sha256"
 
@@ -38,25 +39,42 @@ def push_segments(
     target: Store,
     *,
     date: str = "",
+    again: bool = False,
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Iterator[PushedSegment]:
     """Copy the compressed segments of a tape; yield each that was not there as it is.
 
-    date: what the day of their directory begins with. target: of the tape; the journal goes to `journal/` in it.
+    date: what the day of their directory begins with. again: those with a sum are read again too. target: of the tape;
+    the journal goes to `journal/` in it.
     Errors: JournalError; OSError of a store.
     """
     into = target.below(JOURNAL)
     there = {it.name: it.size for it in into.list()}
     for path in segment_paths(root):
         name = f"{path.parent.name}/{path.name}"
-        if not (is_packed(path) and name.startswith(date)) or f"{name}{SUM_SUFFIX}" in there:
+        if not (is_packed(path) and name.startswith(date)):
             continue
-        size = path.stat().st_size
+        size, has_sum = path.stat().st_size, f"{name}{SUM_SUFFIX}" in there
+        if has_sum and not (again and not dry_run):
+            continue
         if dry_run:
             yield PushedSegment(name, size, sent=there.get(name) != size)
         else:
             yield _pushed(path, into, name, there.get(name) == size, progress)
+
+
+def verify_sums(tape: Store, scope: Scope, checked: Checked, progress: Callable[[int], None]) -> Iterator[Finding]:
+    """Yield which copies of segments are not those that were sent, by the sums beside them."""
+    store = tape.below(JOURNAL)
+    there = {it.name: it.size for it in store.list() if it.name.startswith(scope.date)}
+    for name in sorted(name.removesuffix(SUM_SUFFIX) for name in there if name.endswith(SUM_SUFFIX)):
+        checked.segments += 1
+        expected = store.read(f"{name}{SUM_SUFFIX}").decode("ascii", "replace").partition(" ")[0]
+        received = store.sha256(name) if name in there else "no file"
+        if received != expected:
+            yield Finding(f"{JOURNAL}/{name}", "SHA-256 of the segment", expected, received, REMEDY_COPY)
+        progress(there.get(name, 0))
 
 
 def _pushed(path: Path, into: Store, name: str, there: bool, progress: Callable[[int], None]) -> PushedSegment:

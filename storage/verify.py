@@ -11,6 +11,7 @@ order; the numbers of each session run on or a row tells the hole; each key fram
 """
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -25,8 +26,8 @@ import pyarrow.parquet as pq
 from storage.batches import DAY_NS
 from storage.checkpoints import LAST_CHECKPOINT, checkpoint_fault, pointer_fault
 from storage.commits import LOG_DIRECTORY, TableLog
-from storage.errors import LakeDamaged, LakeMissing
-from storage.files import digits_of_name, file_digits
+from storage.errors import LakeDamaged, LakeMissing, StoreError
+from storage.files import HASH_DIGITS, digits_of_name
 from storage.log_story import (
     Add,
     EntryDamaged,
@@ -37,8 +38,10 @@ from storage.log_story import (
 )
 from storage.row_order import in_order
 from storage.schemas import ENUM_NAMES, SCHEMAS, SIGHTINGS, SORTED_BY, TABLES
+from storage.stores import LocalStore, Store, store_at
 
 REMEDY_FILE: Final = "make it again: fixtape rebuild ROOT"
+REMEDY_COPY: Final = "send it again: fixtape push TAPE TARGET --again"
 REMEDY_LOG: Final = "set it aside and make it again: fixtape recover ROOT, then fixtape rebuild ROOT"
 REMEDY_ROWS: Final = "hold it against the journal: fixtape verify ROOT --rederive"
 
@@ -86,23 +89,27 @@ class Scope:
 
 
 def verify_lake(
-    lake: Path,
+    lake: Path | Store,
     scope: Scope,
     checked: Checked,
     progress: Callable[[int], None],
     tables: Iterable[str] = (*TABLES, SIGHTINGS),
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the logs and the files of a lake, or of some of its tables. Errors: LakeMissing."""
-    if not any((lake / name / LOG_DIRECTORY).is_dir() for name in TABLES):
-        raise LakeMissing(lake)
+    """Yield what is wrong with the logs and the files of a lake, or of some of its tables.
+
+    Errors: LakeMissing; StoreError of an object store.
+    """
+    store = store_at(lake)
+    if all(next(store.list(f"{name}/{LOG_DIRECTORY}"), None) is None for name in TABLES):
+        raise LakeMissing(store.location)
     for name in tables:
-        if name == SIGHTINGS and not (lake / name).is_dir():
+        story, table = LogStory(), store.below(name)
+        if name == SIGHTINGS and next(table.list(LOG_DIRECTORY), None) is None:
             continue  # No merge made this lake.
-        story = LogStory()
-        yield from _verify_log(lake / name, name, story, checked)
+        yield from _verify_log(table, name, story, checked)
         for add in story.live.values():
             if add.date.startswith(scope.date):
-                yield from _verify_file(lake / name, name, add, scope, checked)
+                yield from _verify_file(table, name, add, scope, checked)
                 progress(add.size)
 
 
@@ -111,14 +118,17 @@ def live_files(lake: Path, table: str) -> Mapping[str, Add]:
     return read_story(lake / table).live
 
 
-def _verify_log(path: Path, table: str, story: LogStory, checked: Checked) -> Iterator[Finding]:
-    """Yield what is wrong with a log: its entries, their numbers, its checkpoints; fill the story by what is whole."""
+def _verify_log(store: Store, table: str, story: LogStory, checked: Checked) -> Iterator[Finding]:
+    """Yield what is wrong with a log: its entries, their numbers, its checkpoints; fill the story by what is whole.
+
+    Of an object store, checkpoints are held against the entries by what deltalake lists with them.
+    """
     expected = 0
     at_checkpoint: dict[int, frozenset[str]] = {}
-    checkpoints = checkpoint_paths(path)
-    for version, entry_path, entry in read_entries(path):
+    checkpoints = checkpoint_paths(store.path) if isinstance(store, LocalStore) else {}
+    for version, name, entry in read_entries(store):
         checked.entries += 1
-        where = f"{table}/{LOG_DIRECTORY}/{entry_path.name}"
+        where = f"{table}/{LOG_DIRECTORY}/{name}"
         if version != expected and not (expected == 0 and version - 1 in checkpoints):
             yield Finding(where, "entries run on by one", f"entry {expected}", f"entry {version}", REMEDY_LOG)
         expected = version + 1
@@ -131,8 +141,9 @@ def _verify_log(path: Path, table: str, story: LogStory, checked: Checked) -> It
     if expected == 0:
         yield Finding(f"{table}/{LOG_DIRECTORY}", "log", "at least one entry", "none", REMEDY_LOG)
         return
-    yield from _verify_checkpoints(path, table, checkpoints, at_checkpoint)
-    yield from _verify_as_read(path, table, story)
+    if isinstance(store, LocalStore):
+        yield from _verify_checkpoints(store.path, table, checkpoints, at_checkpoint)
+    yield from _verify_as_read(store, table, story)
 
 
 def _verify_checkpoints(
@@ -160,10 +171,10 @@ def _verify_checkpoints(
         yield Finding(where, "pointer to a checkpoint", "one that holds", fault, REMEDY_LOG)
 
 
-def _verify_as_read(path: Path, table: str, story: LogStory) -> Iterator[Finding]:
+def _verify_as_read(store: Store, table: str, story: LogStory) -> Iterator[Finding]:
     """Yield where the library that others read by lists other files than the entries do."""
     try:
-        log = TableLog.open(path, table)
+        log = TableLog.open(store, table)
     except LakeDamaged as damage:
         yield Finding(f"{table}/{LOG_DIRECTORY}", "log as deltalake reads it", "readable", damage.reason, REMEDY_LOG)
         return
@@ -172,35 +183,39 @@ def _verify_as_read(path: Path, table: str, story: LogStory) -> Iterator[Finding
         listed = set() if log is None else {add["path"] for add in log.listing().adds}
         if listed == told.keys():
             break
-        told = live_files(path.parent, table)  # Something was committed in between.
+        told = read_story(store).live  # Something was committed in between.
     else:
         received = f"{len(listed)}, {len(listed ^ told.keys())} of them others"
         expected = f"the {len(told)} of its entries"
         yield Finding(f"{table}/{LOG_DIRECTORY}", "files as deltalake lists them", expected, received, REMEDY_LOG)
 
 
-def _verify_file(table_path: Path, table: str, add: Add, scope: Scope, checked: Checked) -> Iterator[Finding]:
-    where, path = f"{table}/{add.path}", table_path / add.path
-    if not path.exists():
-        yield Finding(where, "file that the log names", f"{add.size} bytes", "no file", REMEDY_FILE)
+def _verify_file(store: Store, table: str, add: Add, scope: Scope, checked: Checked) -> Iterator[Finding]:
+    where, remedy = f"{table}/{add.path}", REMEDY_FILE if isinstance(store, LocalStore) else REMEDY_COPY
+    try:
+        with store.open(add.path) as opened:
+            size = opened.seek(0, os.SEEK_END)
+    except FileNotFoundError:
+        yield Finding(where, "file that the log names", f"{add.size} bytes", "no file", remedy)
         return
-    size = path.stat().st_size
     checked.files += 1
     checked.bytes += size
     if size != add.size:
-        yield Finding(where, "size", str(add.size), str(size), REMEDY_FILE)
+        yield Finding(where, "size", str(add.size), str(size), remedy)
         return
-    if scope.full and (digits := file_digits(path)) != digits_of_name(add.path):
-        yield Finding(where, "SHA-256", digits_of_name(add.path), digits, REMEDY_FILE)
+    if scope.full and (digits := store.sha256(add.path)[:HASH_DIGITS]) != digits_of_name(add.path):
+        yield Finding(where, "SHA-256", digits_of_name(add.path), digits, remedy)
         return
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with store.open(add.path) as opened, pq.ParquetFile(opened, page_checksum_verification=True) as file:
             yield from _verify_footer(where, table, add, file)
             if scope.full:
                 yield from _verify_rows(where, add, file, checked)
+    except StoreError:
+        raise
     except (OSError, pa.ArrowException) as error:
         reason = (str(error).splitlines() or ["?"])[0]
-        yield Finding(where, "Parquet", "readable with page checksums", reason, REMEDY_FILE)
+        yield Finding(where, "Parquet", "readable with page checksums", reason, remedy)
 
 
 def _verify_footer(where: str, table: str, add: Add, file: pq.ParquetFile) -> Iterator[Finding]:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from capture.cli_support import EXIT_FINDINGS, UtcDate, escaped, reporting_errors
+from capture.cli_support import EXIT_FINDINGS, Place, UtcDate, escaped, reporting_errors
 
 if TYPE_CHECKING:
     from storage.verify import Checked, Finding, Scope
 
 
 @click.command()
-@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("root", type=Place(exists=True))
 @click.option(
     "--quick/--full", default=False, help="Names, sizes, footers and logs only; or every byte.  [default: full]"
 )
@@ -30,18 +30,20 @@ if TYPE_CHECKING:
 @click.option("--rederive", is_flag=True, help="Make the lake anew from the journal beside it, and compare.")
 @click.option("--format", "form", type=click.Choice(("table", "json")), default="table", help="How findings come out.")
 @reporting_errors
-def verify(root: Path, date: str | None, form: str, *, quick: bool, rederive: bool) -> None:
+def verify(root: Path | str, date: str | None, form: str, *, quick: bool, rederive: bool) -> None:
     """Check a tape: every file, every log entry, every number and every book at its key frames.
 
     One line a finding: what, where, expected, received, what to do; exit code 3 if there are any. --quick takes seconds
     a day and is for every day; without it every byte is read, the journal's too, which is for every month. Nothing of
     the tape is changed, and a recorder may be at work; --rederive needs room for a second lake under ROOT meanwhile.
+    Of a tape at s3://BUCKET/PREFIX the logs, the files and, without --quick, the sums of segments are checked.
 
     \b
     Examples:
       fixtape verify tape --quick
       fixtape verify tape --date 2026-11 --format json
       fixtape verify tape --rederive
+      fixtape verify s3://bucket/tape
     """
     import msgspec
     from rich.console import Console
@@ -49,6 +51,8 @@ def verify(root: Path, date: str | None, form: str, *, quick: bool, rederive: bo
 
     from storage.verify import Checked, Scope
 
+    if rederive and isinstance(root, str):
+        raise click.UsageError("--rederive makes the lake anew beside its journal; name the directory of a tape")
     scope, checked, found = Scope(date or "", full=not quick), Checked(), 0
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("verifying", total=None)
@@ -69,15 +73,24 @@ def verify(root: Path, date: str | None, form: str, *, quick: bool, rederive: bo
 
 
 def _findings(
-    root: Path, scope: "Scope", checked: "Checked", progress: Callable[[int], None], *, again: bool
+    root: Path | str, scope: "Scope", checked: "Checked", progress: Callable[[int], None], *, again: bool
 ) -> "Iterator[Finding]":
     from storage.cli import software
+    from storage.places import store_of
+    from storage.push_journal import verify_sums
     from storage.rederive import rederive
     from storage.tape_layout import JOURNAL, LAKE
     from storage.verify import verify_lake
     from storage.verify_journal import verify_segments
     from storage.verify_rows import verify_books, verify_numbers
 
+    if isinstance(root, str):
+        store = store_of(root)
+        inner = store.below(LAKE)
+        yield from verify_lake(store if next(inner.list(), None) is None else inner, scope, checked, progress)
+        if scope.full:
+            yield from verify_sums(store, scope, checked, progress)
+        return
     lake = root / LAKE if (root / LAKE).is_dir() else root
     yield from verify_lake(lake, scope, checked, progress)
     if scope.full:

@@ -21,6 +21,7 @@ from storage.commits import TableLog
 from storage.compaction import DAY as DAY_FILES
 from storage.compaction import compact
 from storage.errors import CommitConflict, PushRefused
+from storage.files import write_file
 from storage.journal.compress import compress_segment
 from storage.journal.segments import segment_paths
 from storage.lake import Lake
@@ -29,9 +30,11 @@ from storage.places import store_of
 from storage.push import Push, PushedDay
 from storage.push_cli import push as push_command
 from storage.push_journal import push_segments
+from storage.schemas import SCHEMAS, SIGHTINGS, written_schema
 from storage.sealed import OpenRun, open_runs, sealed
 from storage.stores import LocalStore, Staged, Store, Stored
 from storage.verify import Checked, Scope, verify_lake
+from storage.verify_cli import verify as verify_command
 
 DAY = 86_400 * SECOND
 FIRST, SECOND_DAY = "2026-11-22", "2026-11-23"
@@ -97,6 +100,20 @@ def test_what_is_pushed_is_listed_and_answers(bucket: str, tape: Path) -> None:
     query = "SELECT * FROM trades ORDER BY receive_ns"
     with Tape(tape) as near, Tape(f"s3://{bucket}/desk") as far:
         assert far.sql(query).fetchall() == near.sql(query).fetchall()
+
+
+def test_the_table_that_only_a_merge_makes_goes_along(tmp_path: Path, tape: Path) -> None:
+    """Sightings of a merged tape are pushed with the rest; without a merge there is no such table."""
+    pushed(tape, LocalStore(tmp_path / "plain"))
+    log = TableLog.create(tape / "lake" / SIGHTINGS, SIGHTINGS)
+    cells = {field.name: [T0 if field.type == pa.int64() else None] for field in SCHEMAS[SIGHTINGS]}
+    rows = pa.table(cells, schema=SCHEMAS[SIGHTINGS]).cast(written_schema(SIGHTINGS)).combine_chunks()
+    log.commit([write_file(log.store, SIGHTINGS, [rows], date=FIRST, label="b1")], at_ns=0, metadata={})
+
+    days = pushed(tape, LocalStore(tmp_path / "merged"))
+
+    assert next((it.table, it.rows) for it in days if it.date == FIRST) == (SIGHTINGS, 1)
+    assert not (tmp_path / "plain" / "lake" / SIGHTINGS).exists()
 
 
 def test_each_day_of_a_table_is_one_commit(tape: Path, tmp_path: Path) -> None:
@@ -433,3 +450,48 @@ def test_a_target_that_cannot_be_is_refused(bucket: str, tape: Path, target: str
 
     assert done.exit_code == exit_code
     assert not (tape / "lake" / "within").exists()
+
+
+def findings(place: str, *options: str) -> list[dict[str, str]]:
+    """What `fixtape verify` finds."""
+    done = CliRunner().invoke(verify_command, [place, "--format", "json", *options])
+    assert done.exit_code == (3 if done.stdout else 0), done.output
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_damage_to_a_copy_is_found_and_sent_anew(
+    server: BucketServer, bucket: str, tape: Path, recorded: tuple[Path, Path]
+) -> None:
+    """A bit that flips in the bucket later, of a file or a segment, is what `verify` names and `push --again` mends."""
+    place = f"s3://{bucket}/desk"
+    target = store_of(place)
+    pushed(tape, target)
+    list(push_segments(recorded[0], target))
+    assert findings(place) == []
+    keys = [key for key in server.objects(bucket) if "/trades/date=" in key or key.endswith(".zst")]
+    victims = [min(keys), max(keys)]
+    for key in victims:
+        flip(server, bucket, key)
+
+    found = findings(place)
+    days, segments = pushed(tape, target, again=True), list(push_segments(recorded[0], target, again=True))
+
+    assert [f"desk/{it['where']}".replace("desk/trades", "desk/lake/trades") for it in found] == victims[::-1]
+    assert {it["what"] for it in found} == {"SHA-256", "SHA-256 of the segment"}
+    assert sum(it.copied for it in days) == 1
+    assert sum(it.found for it in days) == 11
+    assert [it.sent for it in segments].count(True) == 1
+    assert findings(place) == []
+
+
+def test_a_flipped_bit_in_a_log_far_away_is_found(server: BucketServer, bucket: str, tape: Path) -> None:
+    """Entries are held against their hashes, quickly."""
+    target = store_of(f"s3://{bucket}/desk")
+    pushed(tape, target)
+    key = f"desk/lake/trades/_delta_log/{2:020}.json"
+    data = server.objects(bucket)[key].replace(b'"numRecords', b'"numRecorks')
+    server.replace(bucket, key, data)
+
+    found = findings(f"s3://{bucket}/desk", "--quick")
+
+    assert [it["where"] for it in found if it["what"] == "log entry"] == [f"trades/_delta_log/{2:020}.json"]

@@ -19,6 +19,7 @@ from queries.errors import FilesDamaged, NotALake
 from queries.sql_cli import sql_command
 from queries.tape import Tape
 from storage import row_order
+from storage.batches import dated_tables
 from storage.commits import TableLog
 from storage.files import write_file
 from storage.object_store import TAIL_BYTES, ObjectStore, open_store
@@ -152,6 +153,12 @@ def far(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tape]:
         rows = trades(SYMBOLS, T0 + hour * HOUR)
         file = write_file(log.store, "trades", [rows], date=DATE, label=f"h{hour}")
         log.commit([file], at_ns=0, metadata={})
+    seen = Columns()
+    for symbol in SYMBOLS:
+        add(seen, "messages", symbol=symbol)
+    log = TableLog.create(store.below("messages"), "messages")
+    ((_, rows),) = dated_tables(seen.messages, seen.names)
+    log.commit([write_file(log.store, "messages", [rows], date=DATE, label="b1")], at_ns=0, metadata={})
     with fixtape.open(f"s3://{bucket}/tape") as tape:
         yield tape
 
@@ -160,12 +167,11 @@ def test_a_query_reads_the_files_and_row_groups_that_it_needs(server: BucketServ
     """Of four files one is opened, and of its eight row groups one is read."""
     store = far._lake.store
     assert isinstance(store, ObjectStore)
+    far.trades(SYMBOLS[1], T0, T0 + SECOND).fetchall()  # It has seen the symbol then, in another file.
     server.requests.clear()
     before = store.client.counts.bytes
-    window = {"symbol": SYMBOLS[1], "start_ns": T0 + HOUR, "end_ns": T0 + HOUR + 60 * SECOND, "proven": False}
-    some = far._engine.files("trades", start_ns=window["start_ns"], end_ns=window["end_ns"], symbol=SYMBOLS[1])
 
-    found = far._engine.ask("trades", {"trades": some}, window).fetchall()
+    found = far.trades(SYMBOLS[1], T0 + HOUR, T0 + HOUR + 60 * SECOND).fetchall()
 
     opened = {path for _, path, _ in server.requests if ".parquet" in path}
     read = store.client.counts.bytes - before

@@ -17,6 +17,7 @@ from storage import verify
 from storage.commits import TableLog
 from storage.lake import Lake
 from storage.rederive import rederive
+from storage.stores import LocalStore
 from storage.verify import Checked, Finding, Scope, verify_lake
 from storage.verify_rows import verify_books, verify_numbers
 
@@ -93,9 +94,10 @@ def test_every_flipped_bit_is_found(tape: Path) -> None:
 def verify_table(lake: Path, table: str):
     """Findings of one table, so that a flip is looked for where it is."""
     story = verify.LogStory()
-    yield from verify._verify_log(lake / table, table, story, Checked())
+    store = LocalStore(lake / table)
+    yield from verify._verify_log(store, table, story, Checked())
     for one in story.live.values():
-        yield from verify._verify_file(lake / table, table, one, Scope(), Checked())
+        yield from verify._verify_file(store, table, one, Scope(), Checked())
 
 
 def test_a_lost_file_and_a_lost_entry_are_named(tape: Path) -> None:
