@@ -86,6 +86,11 @@ COMMANDS: Final = {
         "tables_command",
         "Print what each table holds: rows, bytes, files, dates, and from when to when.",
     ),
+    "measures": (
+        "queries.measures_cli",
+        "measures_command",
+        "Print measures of a market by interval: spreads, depth, flow, costs, impact, latency.",
+    ),
     "silence": (
         "queries.cli",
         "silence_command",

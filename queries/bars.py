@@ -48,18 +48,26 @@ def threshold(*, ticks: int | None, volume: Exact | None, notional: Exact | None
     if not asked:
         return None
     counted, amount = asked[0]
+    digits, scale = exact_digits(f"bars: {counted}", amount)
+    if counted == "ticks" and scale:
+        raise Misused(f"bars: ticks is {amount}; use a whole number above zero")
+    return Threshold(counted, digits, scale)
+
+
+def exact_digits(name: str, amount: Exact) -> tuple[int, int]:
+    """Return a number above zero as an integer and how many of its digits are decimals. Errors: Misused."""
     if isinstance(amount, bool) or not isinstance(amount, int | str | Decimal):
-        raise Misused(f"bars: {counted} is {amount!r}; use an int, a Decimal or a string, which are exact")
+        raise Misused(f"{name} is {amount!r}; use an int, a Decimal or a string, which are exact")
     try:
         sign, digits, exponent = Decimal(amount).as_tuple()
     except InvalidOperation:
-        raise Misused(f"bars: {counted} is {amount!r}; use a number above zero") from None
-    if not isinstance(exponent, int) or exponent < -SCALE_LIMIT or exponent > SCALE_LIMIT:
-        raise Misused(f"bars: {counted} is {amount}; use a number above zero with at most {SCALE_LIMIT} decimals")
+        raise Misused(f"{name} is {amount!r}; use a number above zero") from None
+    if not isinstance(exponent, int) or abs(exponent) > SCALE_LIMIT:
+        raise Misused(f"{name} is {amount}; use a number above zero with at most {SCALE_LIMIT} decimals")
     scaled = int("".join(map(str, digits))) * 10 ** max(exponent, 0)
-    if sign or not 0 < scaled < _DIGITS_LIMIT or (counted == "ticks" and exponent < 0):
-        raise Misused(f"bars: {counted} is {amount}; use a {'whole ' if counted == 'ticks' else ''}number above zero")
-    return Threshold(counted, scaled, max(-exponent, 0))
+    if sign or not 0 < scaled < _DIGITS_LIMIT:
+        raise Misused(f"{name} is {amount}; use a number above zero")
+    return scaled, max(-exponent, 0)
 
 
 def time_bars(engine: Engine, symbol: str, bounds: Window, every: Duration) -> duckdb.DuckDBPyRelation:
@@ -68,8 +76,8 @@ def time_bars(engine: Engine, symbol: str, bounds: Window, every: Duration) -> d
     Errors: Misused where they are too many, DurationNotUnderstood.
     """
     every_ns = duration_ns(every)
-    whole = _widened(closed(engine, bounds), every_ns)
-    files, parameters = _known_around(engine, symbol, whole)
+    whole = widened(closed(engine, bounds), every_ns)
+    files, parameters = known_around(engine, symbol, whole)
     files["trades"] = engine.files("trades", start_ns=whole.start_ns, end_ns=whole.end_ns, symbol=symbol)
     cells = {"spans": "part_spans_time", "priced": "part_priced", "cells": "part_cells_time", "traded": "part_traded"}
     return engine.ask("bars", files, {**parameters, "every_ns": every_ns}, parts={**_KNOWN, **cells, **_JUDGED})
@@ -78,7 +86,7 @@ def time_bars(engine: Engine, symbol: str, bounds: Window, every: Duration) -> d
 def counted_bars(engine: Engine, symbol: str, bounds: Window, full: Threshold) -> duckdb.DuckDBPyRelation:
     """Return bars of so many ticks, so much volume or notional each, from the first trade of a window on."""
     window = closed(engine, bounds)
-    files, parameters = _known_around(engine, symbol, window)
+    files, parameters = known_around(engine, symbol, window)
     files["trades"] = engine.files("trades", start_ns=window.start_ns, end_ns=window.end_ns, symbol=symbol)
     cells = {
         "priced": "part_priced",
@@ -93,12 +101,12 @@ def counted_bars(engine: Engine, symbol: str, bounds: Window, full: Threshold) -
 def quote_bars(engine: Engine, symbol: str, bounds: Window, every: Duration) -> duckdb.DuckDBPyRelation:
     """Return a bar of the top of book for each interval of a window. Errors: as `time_bars`."""
     every_ns = duration_ns(every)
-    whole = _widened(closed(engine, bounds), every_ns)
-    files, parameters = _known_around(engine, symbol, whole)
+    whole = widened(closed(engine, bounds), every_ns)
+    files, parameters = known_around(engine, symbol, whole)
     standing_ns = standing_quote_ns(engine, symbol, whole.start_ns)
     files["quotes"] = engine.files("quotes", start_ns=standing_ns, end_ns=whole.end_ns, symbol=symbol)
     cells = {"spans": "part_spans_time", "quoted": "part_quoted", "quote_cells": "part_quote_cells"}
-    parameters = {**parameters, "every_ns": every_ns, "standing_ns": standing_ns}
+    parameters = {**parameters, "every_ns": every_ns, "standing_ns": standing_ns, "quotes_end_ns": whole.end_ns}
     return engine.ask("quote_bars", files, parameters, parts={**_KNOWN, **cells, **_JUDGED})
 
 
@@ -117,16 +125,16 @@ def closed(engine: Engine, bounds: Window) -> Window:
     return Window(start_ns, bounds.end_ns if bounds.end_ns < NS_MAX else extent[1] + 1)
 
 
-def _widened(bounds: Window, every_ns: int) -> Window:
+def widened(bounds: Window, every_ns: int) -> Window:
     """Return a window of whole intervals. Errors: Misused where they are too many."""
     whole = Window(bounds.start_ns // every_ns * every_ns, -(-bounds.end_ns // every_ns) * every_ns)
     count = (whole.end_ns - whole.start_ns) // every_ns
     if count > BARS_LIMIT:
-        raise Misused(f"bars: {count} in the window from {bounds}, at most {BARS_LIMIT}; use a longer interval")
+        raise Misused(f"{count} intervals in the window from {bounds}, at most {BARS_LIMIT}; use a longer interval")
     return whole
 
 
-def _known_around(engine: Engine, symbol: str, bounds: Window) -> Sources:
+def known_around(engine: Engine, symbol: str, bounds: Window) -> Sources:
     """Return what `part_known` needs, a second more on both sides: a session may end in the last one or go on."""
     wider = Window(max(bounds.start_ns - _SECOND_NS, 0), min(bounds.end_ns, NS_MAX - _SECOND_NS) + _SECOND_NS)
     files, parameters = silence_sources(engine, symbol, wider)

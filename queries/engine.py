@@ -33,7 +33,24 @@ FIRST_FILES: Final = 8  # How many of the newest files a backward search reads f
 THREADS_LIMIT: Final = 1024
 _MEMORY: Final = re.compile(r"\d{1,6}(\.\d{1,3})? ?[KMGT]i?B", re.ASCII)
 _NO_PARTS: Final[Mapping[str, str]] = {}
-MACROS: Final = ("macro_scaled", "macro_at_scale", "macro_time_of_ms", "macro_utc_text")
+_NO_TABLES: Final[Mapping[str, pa.Table]] = {}
+MACROS: Final = (
+    "macro_scaled",
+    "macro_at_scale",
+    "macro_time_of_ms",
+    "macro_utc_text",
+    "macro_mid",
+    "macro_spread_bps",
+    "macro_microprice",
+    "macro_imbalance",
+    "macro_imbalance_of_levels",
+    "macro_order_flow",
+    "macro_side_sign",
+    "macro_effective_spread",
+    "macro_depth_within",
+    "macro_sweep_price",
+    "macro_kyle_lambda",
+)
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -141,17 +158,19 @@ class Engine:
         parameters: Mapping[str, object],
         *,
         parts: Mapping[str, str] = _NO_PARTS,
+        tables: Mapping[str, pa.Table] = _NO_TABLES,
     ) -> duckdb.DuckDBPyRelation:
         """Return the relation of one statement of `queries/sql`, its tables read from these files alone.
 
-        parts: further statements that it reads from by a name, each of which may read from those before it.
+        parts: further statements that it reads from by a name, each of which may read from those before it. tables:
+            rows of ours that it reads from by a name.
         Errors: FilesDamaged, StatementFailed.
         """
         files = {table: self._gate.passed(of_table) for table, of_table in files.items()}
-        tables = [
+        sources = [
             f"{table} AS {_kept(table)} ({_view(table, _source(table, of_table))})" for table, of_table in files.items()
         ]
-        tables += [f"{part} AS ({statement(file)})" for part, file in parts.items()]
+        sources += [f"{part} AS ({statement(file)})" for part, file in parts.items()]
         lists = {f"{table}_files": _paths(of_table) for table, of_table in files.items() if _in_directory(of_table)}
         with self._lock:
             cursor = self._connection.cursor()
@@ -159,7 +178,10 @@ class Engine:
             for table, of_table in files.items():
                 if of_table and not _in_directory(of_table):
                     cursor.register(_DATASET.format(table), dataset(table, of_table))
-            return cursor.sql(f"WITH {', '.join(tables)} {statement(name)}", params={**lists, **parameters})
+            for table, rows in tables.items():
+                cursor.register(table, rows)
+            with_sources = f"WITH {', '.join(sources)}" if sources else ""
+            return cursor.sql(f"{with_sources} {statement(name)}", params={**lists, **parameters})
         except duckdb.Error as error:
             raise StatementFailed(str(error)) from error
 

@@ -11,6 +11,7 @@ Source: style guide section 6. Every text of the user or the venue is escaped be
     ├── Misused                 2  arguments that do not go together, or are beyond a limit
     ├── UnknownSymbol           1  a symbol that the lake has never seen
     ├── EmptyWindow             1  a window outside what the lake covers
+    ├── HoleInWindow            3  a strict question about a time of which not all is known
     ├── NoSnapshot              1  no book can be rebuilt at that moment
     ├── BeyondInt64             1  a price or size too large for its book's scale
     ├── DoesNotFit              1  a number that a format cannot hold
@@ -109,6 +110,16 @@ class EmptyWindow(QueryError):
         holds = "holds nothing until its first batch is committed" if covered is None else f"covers {covered}"
         super().__init__(f"window from {window} is outside the lake, which {holds}")
         self.window, self.covered = window, covered
+
+
+class HoleInWindow(QueryError):
+    """A strict question about a time of which not all is known."""
+
+    exit_code = 3
+
+    def __init__(self, symbol: str, at: str, *, reason: str) -> None:
+        super().__init__(f"{shown(symbol)}: at {at} {shown(reason)}; see `fixtape why`, or ask without strict")
+        self.symbol, self.at, self.reason = symbol, at, reason
 
 
 class NoSnapshot(QueryError):

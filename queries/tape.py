@@ -22,6 +22,8 @@ from queries.export.formats import export_format
 from queries.export.runner import Exported, Exporter, Progress
 from queries.file_gate import FileGate
 from queries.holdings import Explained, explained, tables
+from queries.measures import DEFAULTS, measures, require_known
+from queries.measures import Options as MeasureOptions
 from queries.replay import Replay, at_times, every_so_often
 from queries.silence import silence
 from queries.sql_session import SqlSession
@@ -342,6 +344,30 @@ class Tape:
             return runs
         columns = "session_id, symbol, state"
         return runs.aggregate(f"{columns}, CAST(sum(seconds) AS BIGINT) AS seconds", columns).order(columns)
+
+    def measures(
+        self,
+        symbol: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        every: Duration = EVERY_DEFAULT,
+        names: Sequence[str] | None = None,
+        strict: bool = False,
+        options: MeasureOptions = DEFAULTS,
+    ) -> duckdb.DuckDBPyRelation:
+        """Return measures of the market by interval: docs/measures.md has their formulas.
+
+        names: which of them, all if not given. Where anything of an interval is not known they are null, and `reason`
+            says so; strict: that is an error instead.
+        Errors: as `bars`; HoleInWindow; BeyondInt64.
+        """
+        bounds = window(start, end)
+        self._require(symbol, bounds)
+        found = measures(self._engine, symbol, bounds, every, names, options)
+        if strict:
+            require_known(symbol, found)
+        return found
 
     def why(self, symbol: str, start: Time | None = None, end: Time | None = None) -> duckdb.DuckDBPyRelation:
         """Return the story of a window, by time: events, messages in runs, quiet and unknown seconds, clocks.

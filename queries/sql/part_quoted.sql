@@ -15,5 +15,5 @@ FROM (
         max(price_scale) OVER () AS price_scale,
         max(size_scale) OVER () AS size_scale
     FROM quotes
-    WHERE symbol = $symbol AND receive_ns >= $standing_ns AND receive_ns < $last_ns
+    WHERE symbol = $symbol AND receive_ns >= $standing_ns AND receive_ns < $quotes_end_ns
 )

@@ -131,7 +131,7 @@ def test_a_quote_stands_until_the_next_where_all_is_known(tape: Tape) -> None:
     [
         ({"every": "1s", "ticks": 1}, "every and ticks given"),
         ({"volume": 1, "notional": 1}, "volume and notional given"),
-        ({"ticks": 0}, "whole number above zero"),
+        ({"ticks": 0}, "use a number above zero"),
         ({"ticks": True}, "use an int"),
         ({"ticks": Decimal("1.5")}, "whole number above zero"),
         ({"volume": 0.5}, "use an int, a Decimal or a string"),
