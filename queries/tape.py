@@ -284,12 +284,13 @@ class Tape:
         *,
         depth: int | None = None,
         force: bool = False,
+        python: str | None = None,
         progress: Progress | None = None,
     ) -> Exported:
         """Write symbols, or all, day by day in the format of another tool; docs/export.md has the formats.
 
         What is in the directory and whole is left alone, unless forced. Returns what was written and what was refused
-        because the format cannot hold it.
+        because the format cannot hold it. python: of the environment that has nautilus_trader, for that format.
         Errors: as `changes`; Misused; ManifestDamaged; PeerFailed; FilesDamaged; BeyondInt64; OSError.
         """
         bounds = window(start, end)
@@ -297,7 +298,7 @@ class Tape:
         for symbol in wanted:
             self._require(symbol, bounds)
         exporter = Exporter(self._engine, self._lake.versions(), self.path, f"fixtape {version('fixtape')}")
-        made = export_format(form)
+        made = export_format(form, python=python)
         return exporter.run(made, Path(directory), wanted, bounds, depth=depth, force=force, progress=progress)
 
     def symbols(self) -> list[str]:

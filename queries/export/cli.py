@@ -14,7 +14,7 @@ import click
 
 from capture.cli_support import reporting_errors
 from queries.cli_support import opened_tape, root_argument, window_options
-from queries.export.formats import FORMATS
+from queries.export.formats import FORMATS, PEER_FORMAT
 from queries.text import shown
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
               help="Directory for the files and export.json; made if missing.")  # fmt: skip
 @click.option("--depth", type=int, help="Levels a side, of formats that have a depth.")
 @click.option("--force", is_flag=True, help="Write again what is there and whole.")
+@click.option("--python", envvar="FIXTAPE_NAUTILUS_PYTHON", show_envvar=True,
+              help="Python of the environment that has nautilus_trader, for that format.")  # fmt: skip
 @reporting_errors
 def export_command(
     root: Path | str,
@@ -42,6 +44,7 @@ def export_command(
     directory: Path,
     depth: int | None,
     force: bool,
+    python: str | None,
 ) -> None:
     """Write symbols day by day in the format of another tool.
 
@@ -62,6 +65,7 @@ def export_command(
             end,
             depth=depth,
             force=force,
+            python=python if form == PEER_FORMAT else None,
             progress=progress,
         )
     for output in done.written:

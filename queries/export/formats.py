@@ -4,7 +4,7 @@ Layer: queries, export. A format is loaded when it is asked for.
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from queries.errors import Misused
@@ -18,9 +18,13 @@ FORMATS: Final[Mapping[str, tuple[str, str]]] = {
     "tardis-trades": ("tardis", "Trades"),
     "tardis-quotes": ("tardis", "Quotes"),
     "hftbacktest": ("hftbacktest", "HftBacktest"),
+    "nautilus": ("nautilus", "Nautilus"),
+    "dbn": ("dbn", "Dbn"),
+    "lobster": ("lobster", "Lobster"),
     "parquet": ("plain", "ParquetTables"),
     "csv": ("plain", "CsvTables"),
 }
+PEER_FORMAT: Final = "nautilus"  # Written by its own library, in its own environment.
 DEPTH_LIMIT: Final = 1000
 
 
@@ -42,13 +46,17 @@ class ExportFormat(Protocol):
         """
 
 
-def export_format(name: str, **options: str) -> ExportFormat:
-    """Return a format by its name. Errors: Misused."""
+def export_format(name: str, *, python: str | None = None) -> ExportFormat:
+    """Return a format by its name. python: of the environment that the format's library is in. Errors: Misused."""
     if name not in FORMATS:
         raise Misused(f"export: format is {name}; use one of {', '.join(FORMATS)}")
     module, attribute = FORMATS[name]
-    made: ExportFormat = getattr(importlib.import_module(f"queries.export.{module}"), attribute)(**options)
-    return made
+    make: Callable[..., ExportFormat] = getattr(importlib.import_module(f"queries.export.{module}"), attribute)
+    if name == PEER_FORMAT:
+        return make(python)
+    if python is not None:
+        raise Misused(f"export: {name} needs no Python of another environment; leave it out")
+    return make()
 
 
 def depth_of(form: ExportFormat, asked: int | None) -> int:

@@ -114,6 +114,14 @@ class Manifest:
         """Return whether the files of an output are there and as they were written."""
         return all(_is_as_written(self._directory / part.name, part) for part in output.files)
 
+    def remove(self, output: Output, *, but: Output) -> None:
+        """Remove the files of an output that another took the place of, but those that it has as well."""
+        kept = {part.name for part in but.files}
+        store = LocalStore(self._directory)
+        for part in output.files:
+            if part.name not in kept:
+                store.delete(part.name)
+
     def write(self) -> None:
         """Write it, in one step and durably. Errors: OSError."""
         outputs = [self._outputs[key] for key in sorted(self._outputs)]

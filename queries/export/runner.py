@@ -109,7 +109,13 @@ class Exporter:
                 except DoesNotFit as error:
                     done.refused[day.symbol, day.date] = str(error)
                     continue
+                replaced = manifest.get(output.key)
                 manifest.put(output)
+                if replaced is not None and {part.name for part in replaced.files} - {
+                    part.name for part in output.files
+                }:
+                    manifest.write()  # Before what it named is gone.
+                    manifest.remove(replaced, but=output)
                 if day.name != day.symbol.replace("/", "-"):
                     manifest.names[day.symbol] = day.name
                 done.written.append(output)

@@ -5,18 +5,20 @@ import gzip
 import io
 import json
 import struct
+import sys
 import zipfile
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from click.testing import CliRunner
 from lake_maker import make_lake
 from lake_rows import SECOND, T0, add, add_change, add_clear, add_snapshot
 
-from capture.columns import NULL, Action, Columns, Side
-from queries.errors import DoesNotFit, ManifestDamaged, Misused
+from capture.columns import NULL, Action, Columns, Flag, Side
+from queries.errors import DoesNotFit, ManifestDamaged, Misused, PeerFailed
 from queries.export.cli import export_command
 from queries.export.names import safe_name
 from queries.export.numbers import at_scale, exact_float
@@ -447,3 +449,126 @@ def test_the_command_prints_files_and_ends_with_1_where_it_refused(tmp_path):
     assert "1 written, 12 rows; 0 there already; 0 refused" in good.stderr
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "fixtape: BIG/USD 2026-11-22: 9007199254740993e-0 does not fit" in refused.stderr
+
+
+def test_lobster_lines_pair_a_change_with_the_book_after_it(tmp_path):
+    """Differences of levels, trades that leave the book alone, a halt where it is begun anew; prices times 10000."""
+    directory, done = export(tmp_path, "lobster", tiny(), depth=2)
+
+    (messages,) = directory.glob("BTC-USD_2026-11-22_0_86400000_message_2.csv")
+    (books,) = directory.glob("BTC-USD_2026-11-22_0_86400000_orderbook_2.csv")
+    ask, bid, no_ask, no_bid = "280130000,{}", "280030000,0.00100000", "9999999999,0", "-9999999999,0"
+    seven, four, eight = (ask.format(f"0.0000000{size}") for size in (7, 4, 8))
+    low, top, nine = "280000000,0.00000005", "280020000,0.00000001", "280140000,0.00000009"
+    expected = [
+        ("456789,1,0,0.00100000,280030000,1", f"{no_ask},{bid},{no_ask},{no_bid}"),
+        ("456789,1,0,0.00000005,280000000,1", f"{no_ask},{bid},{no_ask},{low}"),
+        ("456789,1,0,0.00000007,280130000,-1", f"{seven},{bid},{no_ask},{low}"),
+        ("457789,5,0,0.00000003,280130000,-1", f"{seven},{bid},{no_ask},{low}"),
+        ("457789,2,0,0.00000003,280130000,-1", f"{four},{bid},{no_ask},{low}"),
+        ("458789,1,0,0.00000009,280140000,-1", f"{four},{bid},{nine},{low}"),
+        ("458789,3,0,0.00000009,280140000,-1", f"{four},{bid},{no_ask},{low}"),
+        ("459789,3,0,0.00000005,280000000,1", f"{four},{bid},{no_ask},{no_bid}"),
+        ("460789,7,0,0,-1,-1", f"{four},{bid},{no_ask},{no_bid}"),
+        ("460789,3,0,0.00100000,280030000,1", f"{four},{no_bid},{no_ask},{no_bid}"),
+        ("460789,3,0,0.00000004,280130000,-1", f"{no_ask},{no_bid},{no_ask},{no_bid}"),
+        ("460789,1,0,0.00000001,280020000,1", f"{no_ask},{top},{no_ask},{no_bid}"),
+        ("460789,1,0,0.00000008,280130000,-1", f"{eight},{top},{no_ask},{no_bid}"),
+        ("460789,7,0,0,1,-1", f"{eight},{top},{no_ask},{no_bid}"),
+    ]
+    assert messages.read_text().splitlines() == [f"42900.123{message}" for message, _ in expected]
+    assert books.read_text().splitlines() == [book for _, book in expected]
+    assert done.rows == len(expected)
+
+
+def test_lobster_refuses_prices_that_it_cannot_hold(tmp_path):
+    """A fifth decimal, or a price that would be an empty level's."""
+    columns = Columns()
+    for symbol, price, scale in (("FINE/USD", 100001, 5), ("HIGH/JPY", 1_000_000, 0), ("GOOD/USD", 999_999, 0)):
+        add_snapshot(columns, seq=1, at=T0, levels=[(BID, price, 1)], symbol=symbol, price_scale=scale)
+
+    _, done = export(tmp_path, "lobster", columns)
+
+    assert [symbol for symbol, _ in done.refused] == ["FINE/USD", "HIGH/JPY"]
+    assert "1/10000" in done.refused["FINE/USD", "2026-11-22"]
+
+
+def dbn_records(path: Path) -> tuple[bytes, list[tuple]]:
+    """Metadata and records of a file, read by hand: head fields, then the levels of ten places."""
+    data = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read()
+    assert data[:4] == b"DBN\x02"
+    length = struct.unpack("<I", data[4:8])[0]
+    records = struct.iter_unpack("<BBHIQqIccBBQiI" + "qqIIII" * 10, data[8 + length :])
+    return data[8 : 8 + length], list(records)
+
+
+def test_dbn_records_have_the_ten_best_levels_after_each_change(tmp_path):
+    """Clear, snapshot, modification, trade, addition, cancellation; the last of a message is flagged."""
+    directory, done = export(tmp_path, "dbn", tiny())
+
+    metadata, records = dbn_records(directory / "kraken-20261122.mbp-10.BTC-USD.dbn.zst")
+    assert metadata[:11] == b"KRAKEN.FIX\0"
+    assert len(metadata) == 100 + 8 + 71 + 8 + 4 + 71 + 4 + 8 + 71
+    undefined = 2**63 - 1
+    assert [(it[7] + it[8], it[5], it[6], it[9], it[10]) for it in records] == [
+        (b"RN", undefined, 0, 48, 0),
+        (b"AB", 28003 * 10**9, 100000, 48, 0),
+        (b"AB", 28000 * 10**9, 5, 48, 1),
+        (b"AA", 28013 * 10**9, 7, 176, 0),
+        (b"TB", 28013 * 10**9, 3, 144, 0),
+        (b"MA", 28013 * 10**9, 4, 144, 0),
+        (b"AA", 28014 * 10**9, 9, 16, 1),
+        (b"CA", 28014 * 10**9, 9, 144, 1),
+        (b"CB", 28000 * 10**9, 5, 144, 1),
+        (b"RN", undefined, 0, 144, 0),
+        (b"RN", undefined, 0, 48, 0),
+        (b"AB", 28002 * 10**9, 1, 48, 0),
+        (b"AA", 28013 * 10**9, 8, 176, 0),
+    ]
+    assert records[-1][14:26] == (28002 * 10**9, 28013 * 10**9, 1, 8, 0, 0, undefined, undefined, 0, 0, 0, 0)
+    assert {(it[0], it[1], it[11] - T0) for it in records[-2:]} == {(92, 10, 4000)}
+    ((output),) = manifest(directory)["outputs"]
+    assert output["notes"]["size_decimals"] == 8
+    assert done.rows == len(records)
+
+
+def test_dbn_says_of_a_doubted_book_that_it_may_be_bad(tmp_path):
+    """What came while the book was suspect bears F_MAYBE_BAD_BOOK."""
+    columns = Columns()
+    add_snapshot(columns, seq=1, at=T0, levels=[(BID, 100, 1)])
+    add_change(columns, seq=2, at=T0 + 1, side=BID, price=100, size=2, flags=Flag.SUSPECT_BOOK | Flag.LAST_ENTRY)
+
+    directory, _ = export(tmp_path, "dbn", columns)
+
+    assert dbn_records(next(directory.glob("*.dbn.zst")))[1][-1][9] == 128 | 16 | 4
+
+
+def test_dbn_refuses_what_does_not_fit(tmp_path):
+    """A size beyond 32 bits, a tenth decimal, a size finer than the day's first."""
+    columns = Columns()
+    levels = {"BIG/USD": (1, 2**32 - 1, {}), "FINE/USD": (1, 1, {"price_scale": 10}), "GOOD/USD": (1, 2**32 - 2, {})}
+    for symbol, (price, size, scales) in levels.items():
+        add_snapshot(columns, seq=1, at=T0, levels=[(BID, price, size)], symbol=symbol, **scales)
+    add_snapshot(columns, seq=1, at=T0, levels=[(BID, 1, 1)], symbol="MORE/USD", size_scale=3)
+    add_change(columns, seq=2, at=T0 + 1, side=BID, price=2, size=11, size_scale=4, symbol="MORE/USD")
+
+    _, done = export(tmp_path, "dbn", columns)
+
+    assert {symbol: reason.partition(" does")[0] for (symbol, _), reason in done.refused.items()} == {
+        "BIG/USD": "4294967295e-8",
+        "FINE/USD": "1e-10",
+        "MORE/USD": "11e-4",
+    }
+
+
+def test_nautilus_needs_a_python_that_has_it(tmp_path, monkeypatch):
+    """Without one it is a misuse; with one that lacks the library its last line says so, and nothing is left."""
+    monkeypatch.delenv("FIXTAPE_NAUTILUS_PYTHON", raising=False)
+    with pytest.raises(Misused, match="--python"):
+        export(tmp_path, "nautilus", tiny())
+    with pytest.raises(PeerFailed, match="No module named 'nautilus_trader'"):
+        export(tmp_path, "nautilus", python=sys.executable)
+    with pytest.raises(Misused, match="needs no Python"):
+        export(tmp_path, "csv", python=sys.executable)
+
+    assert list((tmp_path / "out").iterdir()) == []
