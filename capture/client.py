@@ -23,10 +23,11 @@ from capture.connect import Endpoint, open_connection, tls_context
 from capture.errors import LogonRefused, VenueError
 from capture.feed import Feed
 from capture.findings import Finding
+from capture.hole import Ended, Hole, begun
 from capture.proofs import STOP_NS, Proofs
 from capture.session import events
 from capture.session.states import ESTABLISHED
-from capture.sinks import Connection, Journal
+from capture.sinks import Connection, Journal, NoRoom
 from capture.subscriber import Subscriber
 from capture.wire.values import SECOND_NS
 
@@ -37,6 +38,9 @@ LAGGING_READ_BYTES: Final = (
 LAG_TOLD_NS: Final = SECOND_NS  # A shorter lag is a burst, and nobody's concern.
 CLOSE_TIME_S: Final = 12.0 + STOP_NS / SECOND_NS  # A little more than the limits for a proof and for a Logout.
 TICK_S: Final = 0.1
+CLOCK_STEP_NS: Final = SECOND_NS // 2  # Less between two ticks is no step: it is a clock that is slewed.
+STILL_TOLD_NS: Final = 2 * SECOND_NS  # Between two ticks; a shorter one is a busy machine.
+ROOM_LOOK_S: Final = 1.0  # How often the journal is asked whether it has room again.
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +110,10 @@ class Client:
         self._refused: str | None = None  # On the present connection: Text(58) of the Logout that answered the Logon.
         self._reason = ""  # Why the last connection ended.
         self._lagging_ns: int | None = None  # Since when reads have been large.
+        self._hole: Hole | None = None  # Since the journal had no room.
+        self._looked: Now | None = None  # The clocks, at the last tick of this or an earlier connection.
+        self._ticked_ns = 0  # The last tick of this connection, or its beginning; monotonic.
+        self._journalled = False  # The journal has the beginning of the present connection and not its end.
 
     async def run(self) -> None:
         """Stay connected until `stop`.
@@ -117,6 +125,7 @@ class Client:
         while not self._stopping.is_set():
             begin = asyncio.get_running_loop().time()
             ending, reason = await self._one_connection(context)
+            await self._wait_for_room()
             if self._fatal is not None:
                 raise self._fatal
             if self._rolling_over():
@@ -133,7 +142,7 @@ class Client:
             if not self.logged_on_once:
                 raise
             return Ending.UNREACHABLE, str(error)
-        if self._logged_on or self._stopping.is_set():
+        if self._logged_on or self._stopping.is_set() or self._hole is not None:
             return Ending.DROPPED, self._reason
         if not self.logged_on_once:
             raise LogonRefused(self._refusal())
@@ -146,7 +155,8 @@ class Client:
         self._stopping.set()
         now = self._read_clock()
         self.proofs.stop(now.mono_ns)
-        self._act(now)
+        if self._hole is None:
+            self._act(now)
         if self._connecting is not None:
             self._connecting.cancel()
         asyncio.get_running_loop().call_later(CLOSE_TIME_S, self._abort, "our Logout was not answered")
@@ -173,16 +183,25 @@ class Client:
         )
         with _EndingOnFailure(self):
             self.journal.opened(now.wall_ns, connection)
+            self._journalled = True
             self.feed.opened(now.wall_ns, now.mono_ns, connection)
             self._act(now)
+            self._ticked_ns, self._looked = now.mono_ns, self._looked or now
             self._schedule_tick()
 
     def received(self, data: bytes) -> None:
         """Journal one read, then interpret it."""
         now = self._read_clock()
+        if self._hole is not None:
+            self._hole.refuse(data)
+            return
         with _EndingOnFailure(self):
-            for position, piece in self.journal.received(now.wall_ns, data):
-                self.feed.received(now.wall_ns, now.mono_ns, piece, position)
+            try:
+                for position, piece in self.journal.received(now.wall_ns, data):
+                    self.feed.received(now.wall_ns, now.mono_ns, piece, position)
+            except NoRoom as error:
+                self._begin_hole(now, error).refuse(data)
+                return
             self._watch_lag(now, len(data))
             self._act(now)
 
@@ -194,21 +213,91 @@ class Client:
             return  # The journal failed: what it cannot hold must not go into the tables either.
         reason = self.session.close_reason or (str(error) if error is not None else "closed by the venue")
         self._reason = reason
-        with _EndingOnFailure(self):
-            self.journal.closed(now.wall_ns, reason, reset=isinstance(error, ConnectionError))
-            self.feed.closed(now.wall_ns, reason)
-            self.subscriber.handle(self.feed.take_findings(), now.wall_ns, now.mono_ns)
+        ended = Ended(now.wall_ns, reason, reset=isinstance(error, ConnectionError))
+        if self._hole is None:
+            with _EndingOnFailure(self):
+                try:
+                    self._watch_clocks(now)
+                    self._say_ended(ended)
+                except NoRoom as refusal:
+                    self._begin_hole(now, refusal)
+        if self._hole is not None:
+            self._hole.ended = ended
         log.info("disconnected: %s", reason)
 
-    def note(self, kind: str, text: str, *, since_ns: int | None = None) -> None:
-        """Write down what is in no byte of the stream, in the journal and for the feed."""
-        self._note(self._read_clock(), kind, text, since_ns)
+    def note(self, kind: str, text: str, *, since_ns: int | None = None) -> bool:
+        """Write down what is in no byte of the stream; return False where the journal has no room for it, for later."""
+        now = self._read_clock()
+        if self._hole is None:
+            try:
+                self._note(now, kind, text, since_ns)
+            except NoRoom as error:
+                self._begin_hole(now, error)
+        return self._hole is None
 
     # Helpers.
+
+    def _say_ended(self, ended: Ended) -> None:
+        """Tell the end of the connection, to whom its beginning was told."""
+        if not self._journalled:
+            return
+        self.journal.closed(ended.at_ns, ended.reason, reset=ended.reset)
+        self._journalled = False
+        self.feed.closed(ended.at_ns, ended.reason)
+        self.subscriber.handle(self.feed.take_findings(), ended.at_ns, self._read_clock().mono_ns)
+
+    def _begin_hole(self, now: Now, error: NoRoom) -> Hole:
+        """End the connection: what comes from here on is not kept. Errors: the same, before the run's first logon."""
+        if self._hole is not None:
+            return self._hole
+        if not self.logged_on_once:
+            raise error
+        session = self.feed.rows.session_id if self._journalled else ""
+        self._hole = begun(error, now.wall_ns, session, self.session.inbound.expected - 1)
+        self._abort(f"{error.kind}: {self._hole.why}")
+        return self._hole
+
+    async def _wait_for_room(self) -> None:
+        """Wait until the journal takes more, and write down what the hole was; a stop does not wait."""
+        while self._hole is not None and self._fatal is None:
+            stopping = self._stopping.is_set()
+            if self.journal.has_room() or stopping:
+                self._end_hole(self._hole, last=stopping)
+            else:
+                await self._rest(ROOM_LOOK_S)
+
+    def _end_hole(self, hole: Hole, *, last: bool) -> None:
+        with _EndingOnFailure(self):
+            now = self._read_clock()
+            try:
+                if hole.ended is not None:
+                    self._say_ended(hole.ended)
+                    hole.ended = None
+                self._note(now, hole.kind, hole.text(now.wall_ns), hole.since_ns)
+            except NoRoom:
+                if last:
+                    raise
+                return
+            self._hole = None
 
     def _note(self, now: Now, kind: str, text: str, since_ns: int | None) -> None:
         self.journal.note(now.wall_ns, kind, {"text": text, "since_ns": since_ns})
         self.feed.noted(now.wall_ns, kind, text, since_ns)
+
+    def _watch_clocks(self, now: Now) -> None:
+        """Say where the wall clock was set, and where this process stood still, by the clock that nobody sets."""
+        before, self._looked = self._looked, now
+        if before is None:
+            return
+        step_ns = (now.wall_ns - before.wall_ns) - (now.mono_ns - before.mono_ns)
+        if abs(step_ns) >= CLOCK_STEP_NS:
+            text = f"the wall clock was set by {step_ns / SECOND_NS:+.3f} s; receive times follow it, timers do not"
+            self._note(now, "clock_step", text, None)
+        still_ns = now.mono_ns - self._ticked_ns
+        if still_ns >= STILL_TOLD_NS:
+            text = f"nothing was done for {still_ns / SECOND_NS:.1f} s"
+            self._note(now, "stood still", text, now.wall_ns - still_ns)
+        self._ticked_ns = now.mono_ns
 
     def _watch_lag(self, now: Now, size: int) -> None:
         """Say how long the venue was ahead of us; the socket pushed back meanwhile, and nothing is lost."""
@@ -246,15 +335,24 @@ class Client:
         asyncio.get_running_loop().call_later(TICK_S, self._tick, self.connections)
 
     def _tick(self, connection: int) -> None:
-        if self._link is None or connection != self.connections:  # By number: a timer keeps no old connection alive.
+        # By number: a timer keeps no old connection alive.
+        if self._link is None or self._hole is not None or connection != self.connections:
             return
         now = self._read_clock()
         with _EndingOnFailure(self):
+            self._watch_clocks(now)
             self.session.tick(now.mono_ns, now.wall_ns)
             self.subscriber.tick(now.mono_ns)
             self.proofs.tick(now.mono_ns, now.wall_ns)
             self._act(now)
         self._schedule_tick()
+
+    def refused(self, error: BaseException) -> None:
+        """Begin a hole where the journal has no room; end the run with any other error."""
+        if isinstance(error, NoRoom) and self.logged_on_once and not self._stopping.is_set():
+            self._begin_hole(self._read_clock(), error)
+        else:
+            self.fail(error)
 
     def fail(self, error: BaseException) -> None:
         """End the run with an error of ours or of the journal's."""
@@ -301,6 +399,9 @@ class Client:
     async def _pause(self, reason: str, delay_s: float) -> None:
         if self._on_failure is not None:
             self._on_failure(reason, delay_s)
+        await self._rest(delay_s)
+
+    async def _rest(self, delay_s: float) -> None:
         try:
             async with asyncio.timeout(delay_s):
                 await self._stopping.wait()
@@ -320,7 +421,7 @@ class _EndingOnFailure:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if error is None:
             return False
-        self._client.fail(error)
+        self._client.refused(error)
         return True
 
 

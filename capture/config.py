@@ -18,6 +18,7 @@ from capture.market.selection import Selection
 DAY_S: Final = 86_400
 PORT_LIMIT: Final = 65_535
 KIB_LIMIT: Final = 1_048_576
+STALL_POLICIES: Final = ("block", "drop-with-gap", "exit")  # Wait for the disk; end the connection until; end.
 DAMAGE_POLICIES: Final = ("abort", "archive", "truncate")  # End; keep a copy and read past it; cut the rest off.
 
 
@@ -49,7 +50,9 @@ class MarketSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where it goes. batch_s must divide a day; fsync_ms is the most that a power cut can take.
 
-    fsync_kib: written and not synced, makes a sync due before its time.
+    fsync_kib: written and not synced, makes a sync due before its time. unsynced_mib: the most that may be written and
+    not synced, because it is kept in memory; on_stall: what happens past it, see `STALL_POLICIES`.
+    reserve_mib: preallocated for the journal on a disk that fills up; less on a small disk, 0 is none.
     compress: whether sealed segments of the journal are compressed, at compress_level of zstd.
     on_damage: what recovery does with a segment of an earlier run that is damaged inside, see `DAMAGE_POLICIES`.
     """
@@ -58,6 +61,9 @@ class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     batch_s: int = 60
     fsync_ms: int = 200
     fsync_kib: int = 1024
+    unsynced_mib: int = 128
+    on_stall: str = "drop-with-gap"
+    reserve_mib: int = 64
     segment_mib: int = 256
     compress: bool = True
     compress_level: int = 9
@@ -129,6 +135,10 @@ def check(settings: Settings, *, where: str) -> Settings:
     need(batch_ok, "storage.batch_s", storage.batch_s, "a divisor of 86400, such as 60")
     need(1 <= storage.fsync_ms <= 60_000, "storage.fsync_ms", storage.fsync_ms, "1 to 60000")
     need(1 <= storage.fsync_kib <= KIB_LIMIT, "storage.fsync_kib", storage.fsync_kib, f"1 to {KIB_LIMIT}")
+    need(4 <= storage.unsynced_mib <= 65_536, "storage.unsynced_mib", storage.unsynced_mib, "4 to 65536")
+    stalls = ", ".join(STALL_POLICIES)
+    need(storage.on_stall in STALL_POLICIES, "storage.on_stall", repr(storage.on_stall), f"one of {stalls}")
+    need(0 <= storage.reserve_mib <= 65_536, "storage.reserve_mib", storage.reserve_mib, "0 to 65536")
     need(1 <= storage.segment_mib <= 65_536, "storage.segment_mib", storage.segment_mib, "1 to 65536")
     need(1 <= storage.compress_level <= 19, "storage.compress_level", storage.compress_level, "1 to 19")
     policies = ", ".join(DAMAGE_POLICIES)

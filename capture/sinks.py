@@ -33,11 +33,25 @@ class Connection:
     tls: str
 
 
+class NoRoom(OSError):
+    """What a journal was given is not kept, because there is no room for it at present.
+
+    The caller ends the connection, whose end it tells once `has_room` says so. kind, why: for people.
+    """
+
+    kind: str = "no room"
+    why: str = ""
+
+
 class Journal(Protocol):
     """Where bytes go first. Each call returns after write(2): what it was given survives the process.
 
-    Errors: OSError from the file system; the caller stops, it does not go on unjournalled.
+    Errors: NoRoom, after which nothing but `closed` is told of the connection; any other OSError from the file system:
+    the caller stops, it does not go on unjournalled.
     """
+
+    def has_room(self) -> bool:
+        """Return whether it takes more, after it had no room."""
 
     def opened(self, at_ns: int, connection: Connection) -> Position:
         """Begin a connection; every record until `closed` belongs to it."""

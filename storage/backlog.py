@@ -18,6 +18,8 @@ from typing import Final
 from capture.feed import Feed
 from capture.sinks import Position
 from storage.batcher import Batch, Batcher
+from storage.errors import JournalUnreadable
+from storage.journal.appending import NO_DESCRIPTOR
 from storage.journal.tail import JournalTail
 from storage.pipeline import tell
 from storage.writer_thread import WriterThread
@@ -57,10 +59,15 @@ class _CatchUp:
             self._begun = True
         while not self._stop.is_set():
             ending = self._ending.is_set()
-            for record in self._tail.read():
-                tell(self._feed, self._batcher, record)
-                if self._stop.is_set():
-                    return
+            try:
+                for record in self._tail.read():
+                    tell(self._feed, self._batcher, record)
+                    if self._stop.is_set():
+                        return
+            except JournalUnreadable as error:
+                if ending or error.errno not in NO_DESCRIPTOR:
+                    raise
+                ending = False  # It is there, and can be opened once something else is closed.
             if ending:
                 self._batcher.cut()
                 return

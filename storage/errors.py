@@ -11,6 +11,7 @@ Layer: storage, lowest. Imports nothing of it.
     ├── JournalError
     │   ├── JournalUncreatable   a directory or segment cannot be made; also an OSError; 73
     │   ├── JournalUnwritable    write(2) or fdatasync(2) failed; also an OSError; 74
+    │   │   └── JournalFull      there is no room at present; also a NoRoom of capture.sinks; 74
     │   ├── JournalMissing       no segment where a journal should be; 2
     │   ├── JournalUnreadable    a segment cannot be opened or read; also an OSError; 74
     │   ├── JournalDamaged       a block is not as it was written; 3
@@ -36,6 +37,8 @@ Codes as in sysexits.h: 69 unavailable, 73 cannot create, 74 input or output, 75
 
 from pathlib import Path
 from typing import Any, ClassVar
+
+from capture.sinks import NoRoom
 
 
 class StorageError(Exception):
@@ -133,6 +136,14 @@ class JournalUnwritable(JournalIoError):
     """The file system refused bytes, or could not say that they are durable."""
 
     remedy = "free space or replace the disk, then start again; what was durable before is kept"
+
+
+class JournalFull(JournalUnwritable, NoRoom):
+    """There is no room for a record at present; it is not kept, and the segment ends with its last whole block."""
+
+    def __init__(self, path: Path, *, doing: str, cause: OSError, kind: str = "disk full") -> None:
+        super().__init__(path, doing=doing, cause=cause)
+        self.kind, self.why = kind, cause.strerror or str(cause)
 
 
 class JournalUnreadable(JournalIoError):

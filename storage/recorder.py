@@ -6,6 +6,8 @@ Source: design section 3.
 
 import asyncio
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ from storage.counts import Counts, count
 from storage.errors import LakeDamaged
 from storage.incidents.keeper import IncidentKeeper
 from storage.journal.compressor import Compressor
+from storage.journal.room import Room
 from storage.journal.writer import JournalWriter
 from storage.lake import BatchReport, Lake
 from storage.pipeline import recorder_session, write_batch
@@ -38,6 +41,8 @@ from storage.writer_thread import WriterThread
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
+NOTES_LIMIT: Final = 1000  # Alarms that wait to be noted while there is no room; of more, the newest.
+ROOM_LOOK_S: Final = 1.0  # How often it is looked, after the disk was full, whether there is room again.
 WATCH_S: Final = 0.5  # How often a failure of a thread is looked for.
 
 
@@ -63,6 +68,9 @@ class _BatchingJournal:
 
     def note(self, at_ns: int, kind: str, fields: dict[str, str | int | None]) -> Position:
         return self._advanced(at_ns, self._journal.note(at_ns, kind, fields))
+
+    def has_room(self) -> bool:
+        return self._journal.has_room()
 
     def _advanced(self, at_ns: int, position: Position) -> Position:
         self._backlog.position = position
@@ -97,8 +105,12 @@ class _Syncer:
         self.check()
 
     def _run(self) -> None:
+        look_s = time.monotonic()
         while not self._stop.is_set():
             self._journal.sync_due.wait(self._interval_s)
+            if time.monotonic() >= look_s:
+                self._journal.reserve.look()
+                look_s = time.monotonic() + ROOM_LOOK_S
             try:
                 self._journal.sync()
             except OSError as error:  # What was not durable could not be written again either.
@@ -175,11 +187,6 @@ class Recorder:
                 answers=True,
             )
             self.feed = Feed(session)
-            self.writer = WriterThread(self._write_new)
-            self.writer.put_aside_work(self.recovery.steps(lake))
-            self.backlog = Backlog(self.feed, self.writer, self.root / JOURNAL)
-            self.incidents = IncidentKeeper(self.root, self.root / JOURNAL, run=run, software=self._software)
-            self._batcher = Batcher(run, settings.storage.batch_s, self.feed, self._put)
             self.journal = JournalWriter(
                 self.root / JOURNAL,
                 run=run,
@@ -187,19 +194,37 @@ class Recorder:
                 software=self._software,
                 segment_bytes_limit=settings.storage.segment_mib * MIB,
                 sync_bytes=settings.storage.fsync_kib * KIB,
+                unsynced_limit=settings.storage.unsynced_mib * MIB,
+                on_stall=settings.storage.on_stall,
+                reserve_bytes=settings.storage.reserve_mib * MIB,
             )
+            self.journal.prepare()
+            self.writer = WriterThread(self._write_new, alarms=self.journal.alarms, hold=self._journal_alone)
+            self.writer.put_aside_work(self.recovery.steps(lake))
+            self.backlog = Backlog(self.feed, self.writer, self.root / JOURNAL)
+            self.incidents = IncidentKeeper(self.root, self.root / JOURNAL, run=run, software=self._software)
+            self._batcher = Batcher(run, settings.storage.batch_s, self.feed, self._put)
+            self._notes: deque[tuple[str, str]] = deque(maxlen=NOTES_LIMIT)
         except BaseException:
             self._lock.__exit__(None, None, None)
             raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.journal.reserve.close()
         self._lock.__exit__(None, None, None)
 
     @property
     def counters(self) -> Counters:
         """What was seen so far."""
         return self.feed.counters
+
+    @property
+    def degraded(self) -> str:
+        """Why not everything is written that should be; empty while it is."""
+        if self.journal.reserve.state is Room.NONE:
+            return "disk full: nothing is recorded"
+        return f"lake waits: {self.writer.waits_for}" if self.writer.waits_for else ""
 
     @property
     def counts(self) -> Counts:
@@ -233,7 +258,10 @@ class Recorder:
         syncer = _Syncer(self.journal, settings.storage.fsync_ms / 1000)
         if settings.storage.compress:
             self.compressor = Compressor(
-                self.root / JOURNAL, settings.storage.compress_level, self._first_segment_in_use
+                self.root / JOURNAL,
+                settings.storage.compress_level,
+                self._first_segment_in_use,
+                hold=self._journal_alone,
             )
         watching = asyncio.ensure_future(self._watch(syncer, seconds, watch))
         try:
@@ -288,20 +316,24 @@ class Recorder:
             kind, text = self.journal.alarms.popleft()
             if self._on_alarm is not None:
                 self._on_alarm(f"{kind}: {text}")
-            self.client.note(kind, text)
+            self._notes.append((kind, text))
         of_compressor = [] if self.compressor is None else [self.compressor.notes]
-        for notes in (self.recovery.notes, self.backlog.notes, self.incidents.notes, *of_compressor):
-            while notes:
-                self.client.note(*notes.popleft())
+        for notes in (self._notes, self.recovery.notes, self.backlog.notes, self.incidents.notes, *of_compressor):
+            while notes and self.client.note(*notes[0]):
+                notes.popleft()
 
-    def _write_new(self, batch: Batch) -> BatchReport:
+    def _journal_alone(self) -> bool:
+        return self.journal.reserve.state is not Room.ENOUGH
+
+    def _write_new(self, batch: Batch, again: bool) -> BatchReport:
         """Write a batch that nobody can have written before, once the journal that it is made from is durable.
 
+        again: we have tried before, and may have written a part of it.
         Errors: LakeDamaged where a table claims to hold it.
         """
         self.journal.sync()
         report = write_batch(self._lake, batch, self._software)
-        if report.skipped:
+        if report.skipped and not again:
             held = ", ".join(report.skipped)
             raise LakeDamaged(self._lake.path, f"batch {batch.number} of this run is said to be in {held}")
         return report

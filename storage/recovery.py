@@ -125,16 +125,10 @@ class Recovery:
             self._fail(str(error))
             return
         for run in runs:
-            last = lake.last_versions(app_id_of(run.name))
-            if not self._whole.holds(run.name, last):
-                yield from self._finish_run(run, lake)
+            yield from self._finish_run(run, lake)
             yield
         if not self.report.failed:
-            self._whole.keep_only({run.name for run in runs} | {self._own_run})
-            remove_leftovers(lake.path, self._at_ns, self._tell)
-            for table in TABLES:
-                set_orphans_aside(lake, table, self._at_ns, self._quarantine, self._tell)
-                yield
+            yield from self._tidy({run.name for run in runs}, lake)
 
     def own_run_is_whole(self, lake: Lake) -> None:
         """Write down that the recorder's own run is whole; after its last batch is committed. Errors: OSError."""
@@ -165,9 +159,22 @@ class Recovery:
                 return
         cut.apply(self._quarantine, self._tell)
 
-    def _finish_run(self, run: Run, lake: Lake) -> Iterator[None]:
-        """Mend a run's segments and make what the lake lacks of it."""
+    def _tidy(self, runs: set[str], lake: Lake) -> Iterator[None]:
+        """Remove and set aside what belongs to no batch."""
         try:
+            self._whole.keep_only(runs | {self._own_run})
+            remove_leftovers(lake.path, self._at_ns, self._tell)
+            for table in TABLES:
+                set_orphans_aside(lake, table, self._at_ns, self._quarantine, self._tell)
+                yield
+        except (StorageError, OSError, DeltaError) as error:
+            self._fail(f"what no log names: {_first_line(error)}")
+
+    def _finish_run(self, run: Run, lake: Lake) -> Iterator[None]:
+        """Mend a run's segments and make what the lake lacks of it, unless it is whole."""
+        try:
+            if self._whole.holds(run.name, lake.last_versions(app_id_of(run.name))):
+                return
             for path in run.paths:
                 last = path == run.paths[-1]
                 mend_segment(present_form(path), self._quarantine, self._tell, policy=self._policy, last=last)
@@ -180,7 +187,7 @@ class Recovery:
         except JournalDamaged:
             raise
         except (StorageError, OSError, DeltaError) as error:
-            self._fail(f"run {run.name}: {(str(error).splitlines() or ['?'])[0]}")
+            self._fail(f"run {run.name}: {_first_line(error)}")
 
     def _complete(self, run: Run, lake: Lake) -> Iterator[None]:
         fault = beginning_fault(run, self.root)
@@ -224,3 +231,7 @@ class Recovery:
         self.notes.append(("recovery", text))
         if self._say is not None:
             self._say(f"recovery: {text}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["?"])[0]

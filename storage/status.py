@@ -27,6 +27,10 @@ class Watched(Protocol):
     backlog: Backlog
 
     @property
+    def degraded(self) -> str:
+        """Why not everything is written."""
+
+    @property
     def counts(self) -> Counts:
         """What was received, written, durable and committed."""
 
@@ -69,6 +73,8 @@ class Status:
         ]
         if counts.lag_messages:
             parts.append(f"{counts.lag_messages:,} messages not committed")
+        if self._recorder.degraded:
+            parts.insert(0, f"DEGRADED, {self._recorder.degraded}")
         if counts.rewrites:
             parts.append(f"{counts.rewrites} files of the journal failed")
         if counters.gaps:

@@ -1,12 +1,18 @@
 """The lake's writer beside the event loop: batches in, commits out, one at a time.
 
 Layer: storage. Owns a thread and a bounded queue.
-Source: design section 3, rule 3: slow disks push back visibly.
+Source: design section 3, rule 3: slow disks push back visibly; faults section 2, A10.
 Left to others: what becomes of batches for which there is no room (`storage.backlog`).
+
+A batch for which the disk has no room, or the process no descriptor, is tried again at an interval, and said once; the
+journal has its rows meanwhile. It is not tried at all while the journal needs what room there is.
 """
 
+import errno
+import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
@@ -16,16 +22,36 @@ from storage.lake import BatchReport
 
 BATCHES_WAITING_LIMIT: Final = 2  # Beyond it batches are made from the journal, later.
 
-MESSAGES: Final = "messages"
 REST_S: Final = 0.002  # Between two steps of work aside, so that it takes what others leave of the processor.
+
+RETRY_S: Final = 5.0  # Until a batch is tried again for which there was no room.
+HOLD_LOOK_S: Final = 0.2
+ALARM: Final = "lake waits"
+WANTING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE)
 
 Job = Callable[[], None]
 
 
 class WriterThread:
-    """Writes batches in order; the first failure is kept and raised to whoever hands over the next one."""
+    """Writes batches in order; the first failure is kept and raised to whoever hands over the next one.
 
-    def __init__(self, write: Callable[[Batch], BatchReport]) -> None:
+    write: commits a batch; it is told whether it was tried before, for then tables may hold it already.
+    alarms: where it is said that the lake waits. hold: whether it is to, because there is room for the journal alone.
+    waits_for: why it waits; empty while it does not.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Batch, bool], BatchReport],
+        *,
+        alarms: deque[tuple[str, str]] | None = None,
+        hold: Callable[[], bool] = bool,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self.waits_for = ""
+        self._alarms: deque[tuple[str, str]] = deque() if alarms is None else alarms
+        self._hold, self._retry_s = hold, retry_s
+        self._finishing = threading.Event()
         self.committed_rows = 0
         self.committed_messages = 0
         self.committed_bytes = 0
@@ -63,11 +89,42 @@ class WriterThread:
 
     def write(self, batch: Batch) -> None:
         """Commit a batch; in the thread, for a job that makes batches of its own."""
-        report = self._write(batch)
-        self.committed_rows += sum(report.rows.values())
-        self.committed_messages += report.rows.get(MESSAGES, 0)
+        report = self._written(batch)
+        self.committed_rows += batch.columns.rows
+        self.committed_messages += batch.columns.messages.count
         self.committed_bytes += report.bytes
         self.batches += 1
+
+    def _written(self, batch: Batch) -> BatchReport:
+        """Commit a batch, however often it takes; once the writer is to end, it is tried one last time."""
+        again = False
+        while True:
+            while self._hold() and not self._finishing.is_set():
+                self._waits("the disk is full, and what room there is is the journal's")
+                self._finishing.wait(HOLD_LOOK_S)
+            last = self._finishing.is_set()
+            try:
+                report = self._write(batch, again)
+            except Exception as error:
+                why = _wanting(error)
+                if why is None or last:
+                    raise
+                self._waits(why)
+            else:
+                self._goes_on()
+                return report
+            again = True
+            self._finishing.wait(self._retry_s)
+
+    def _waits(self, why: str) -> None:
+        if self.waits_for != why:
+            self.waits_for = why
+            self._alarms.append((ALARM, f"{why}: rows are committed later, the journal has them; free space"))
+
+    def _goes_on(self) -> None:
+        if self.waits_for:
+            self.waits_for = ""
+            self._alarms.append((ALARM, "over: batches are committed again"))
 
     def check(self) -> None:
         """Raise what ended the writer, if anything did."""
@@ -75,7 +132,8 @@ class WriterThread:
             raise self._error
 
     def finish(self) -> None:
-        """Wait until every batch is committed. Errors: whatever ended the writer."""
+        """Wait until every batch is committed, or cannot be. Errors: whatever ended the writer."""
+        self._finishing.set()
         self._queue.put(None)
         self._thread.join()
         self.check()
@@ -104,6 +162,13 @@ class WriterThread:
             except BaseException as error:  # noqa: BLE001 - as of a batch
                 self._error = error
         return self._queue.get()
+
+
+def _wanting(error: Exception) -> str | None:
+    """Return what a failure was for want of, room or descriptors; or None. Not all libraries keep the number."""
+    if isinstance(error, OSError) and error.errno in WANTING:
+        return os.strerror(error.errno)
+    return next((text for text in map(os.strerror, WANTING) if text in str(error)), None)
 
 
 def _wake() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from storage.access import create_file, make_directories
-from storage.errors import JournalUncreatable, JournalUnwritable
+from storage.errors import JournalFull, JournalUncreatable, JournalUnwritable
 from storage.journal.format import About, Fields, comment, interface_block, section_block
 from storage.journal.parts import PARTS_LIMIT, part_head, part_path
 from storage.journal.segments import SUFFIX
@@ -34,6 +34,7 @@ NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _NEW: Final = os.O_WRONLY | os.O_EXCL | os.O_APPEND
 _OVER: Final = os.O_WRONLY | os.O_TRUNC | os.O_APPEND
 
+MakeRoom = Callable[[], bool]  # Frees what is kept for the journal; whether there was any.
 OnRewrite = Callable[[Path, int, OSError], None]  # The new part, how many bytes were written again, and why.
 
 
@@ -47,14 +48,16 @@ class Amount(NamedTuple):
 class SegmentFile:
     """One segment open for appending. `sync` may run in another thread than `append`, but only in one.
 
-    worn: it was rewritten, or had no room; better begin another one. failed: it takes nothing more.
+    worn: it was rewritten; better begin another one. failed: it takes nothing more.
     """
 
-    def __init__(self, path: Path, fd: int, name_ns: int, head: "SegmentHead", on_rewrite: OnRewrite) -> None:
+    def __init__(
+        self, path: Path, fd: int, name_ns: int, head: "SegmentHead", on_rewrite: OnRewrite, make_room: MakeRoom
+    ) -> None:
         self.path, self.name, self.name_ns = path, path.stem, name_ns
         self.written = self._durable = Amount(0, 0)
         self.worn = self.failed = False
-        self._head, self._on_rewrite = head, on_rewrite
+        self._head, self._on_rewrite, self._make_room = head, on_rewrite, make_room
         self._fd = fd
         self._shift = 0  # From an offset in the segment to one in the file that is appended to.
         self._lost: JournalUnwritable | None = None  # Why what is not durable will never be.
@@ -65,10 +68,12 @@ class SegmentFile:
         self._lock = threading.Lock()  # Over all of these; held for no sync.
 
     @classmethod
-    def create(cls, root: Path, name_ns: int, head: "SegmentHead", on_rewrite: OnRewrite) -> "SegmentFile":
+    def create(
+        cls, root: Path, name_ns: int, head: "SegmentHead", on_rewrite: OnRewrite, make_room: MakeRoom = bool
+    ) -> "SegmentFile":
         """Return a new segment named for a time, or for the first nanosecond after it that is free.
 
-        Errors: JournalUncreatable.
+        Errors: JournalUncreatable; JournalFull where it is room that is wanting.
         """
         path = root
         try:
@@ -76,10 +81,11 @@ class SegmentFile:
                 path = root / day_of(candidate_ns) / f"{name_of(candidate_ns)}{SUFFIX}"
                 make_directories(path.parent)
                 with suppress(FileExistsError):
-                    return cls(path, create_file(path, _NEW), candidate_ns, head, on_rewrite)
+                    return cls(path, create_file(path, _NEW), candidate_ns, head, on_rewrite, make_room)
             raise FileExistsError(f"{NAME_TRIES_LIMIT} segments have names from here on")
         except OSError as error:
-            raise JournalUncreatable(path, doing="create the segment", cause=error) from error
+            refusal = JournalFull if error.errno in NO_ROOM else JournalUncreatable
+            raise refusal(path, doing="create the segment", cause=error) from error
 
     @property
     def size(self) -> int:
@@ -95,7 +101,7 @@ class SegmentFile:
     def append(self, data: bytes, records: int = 0) -> int:
         """Write all of it before returning; return the offset at which it stands in the segment.
 
-        Errors: JournalUnwritable; then the segment ends with its last whole block.
+        Errors: JournalFull, and it may be tried again; JournalUnwritable. The segment ends with its last whole block.
         """
         with self._lock:
             offset, count = self.written
@@ -104,7 +110,7 @@ class SegmentFile:
             except OSError as error:
                 if error.errno in NO_ROOM:
                     self._take_back()
-                    raise JournalUnwritable(self.path, doing="write", cause=error) from error
+                    raise JournalFull(self.path, doing="write", cause=error) from error
                 self._rewrite(error, "write", data)
             self._unsynced.append((offset + len(data), data))
             self.written = Amount(offset + len(data), count + records)
@@ -157,27 +163,39 @@ class SegmentFile:
 
     def _rewrite(self, cause: OSError, doing: str, data: bytes = b"") -> None:
         """Give the file up, and write what is not durable, and data, into a new part. Errors: JournalUnwritable."""
-        self._give_up()
         self._parts += 1
         path = part_path(self.path, self._parts)
-        temporary = path.with_name(f".{path.name}.tmp")
+        begin = self._durable.bytes
+        head = self._head.of_part(self.name, begin)
+        chunks = [head, *_in_chunks([*(written for _, written in self._unsynced), data])]
         try:
             if self._parts > PARTS_LIMIT:
                 raise cause
-            self._fd = create_file(temporary, _OVER)
-            begin = self._durable.bytes
-            head = self._head.of_part(self.name, begin)
-            _write_all(self._fd, head)
-            for chunk in _in_chunks([*(written for _, written in self._unsynced), data]):
-                _write_all(self._fd, chunk)
-            temporary.rename(path)  # Whole: from here on it is what readers take.
+            try:
+                self._write_part(path, chunks)
+            except OSError as error:
+                if error.errno not in NO_ROOM or not self._make_room():
+                    raise
+                self._write_part(path, chunks)
         except OSError as error:
-            with suppress(OSError):  # Where it cannot be removed it stays; nothing reads it.
-                temporary.unlink()
             raise self._lose(doing, error) from cause
         self.worn, self._shift = True, len(head) - begin
         self._unsynced_directories = [self.path.parent, self.path.parent.parent]
         self._on_rewrite(path, self.size + len(data) - begin, cause)
+
+    def _write_part(self, path: Path, chunks: list[bytes]) -> None:
+        """Write a part under its name and make it the file that is appended to. Errors: OSError; then none is there."""
+        self._give_up()
+        temporary = path.with_name(f".{path.name}.tmp")
+        self._fd = create_file(temporary, _OVER)
+        try:
+            for chunk in chunks:
+                _write_all(self._fd, chunk)
+            temporary.rename(path)  # Whole: from here on it is what readers take.
+        except OSError:
+            with suppress(OSError):  # Where it cannot be removed it stays; nothing reads it.
+                temporary.unlink()
+            raise
 
     def _lose(self, doing: str, cause: OSError) -> JournalUnwritable:
         """Give the segment up; return the error that says so, now and to each later sync."""
@@ -187,7 +205,6 @@ class SegmentFile:
 
     def _take_back(self) -> None:
         """Cut off what a write that found no room left of a block."""
-        self.worn = True
         try:
             os.ftruncate(self._fd, self.size + self._shift)
         except OSError:

@@ -28,14 +28,24 @@ NOTE_KIND: Final = "compress"
 class Compressor:
     """Compresses what was sealed under a journal until `finish`; a thread of its own.
 
+    hold: whether to wait, because what room there is is needed for something else.
     current: the name of the segment that is being written; it and later ones are left alone, sealed or not.
     notes: kind and text of what failed, for the recorder to note.
     """
 
-    def __init__(self, journal: Path, level: int, current: Callable[[], str], *, look_s: float = LOOK_S) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        level: int,
+        current: Callable[[], str],
+        *,
+        look_s: float = LOOK_S,
+        hold: Callable[[], bool] = bool,
+    ) -> None:
         self.notes: deque[tuple[str, str]] = deque()
         self.compressed = 0
         self._journal, self._level, self._current, self._look_s = journal, level, current, look_s
+        self._hold = hold
         self._unsealed: set[str] = set()  # Of dead runs: they stay as they are until they are sealed by someone.
         self._failed = ""
         self._stop = threading.Event()
@@ -65,7 +75,7 @@ class Compressor:
         current = self._current()
         for path in plain_paths(self._journal):
             name = segment_name(path)
-            if self._stop.is_set() or name >= current:
+            if self._stop.is_set() or self._hold() or name >= current:
                 return
             if name in self._unsealed:
                 continue

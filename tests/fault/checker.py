@@ -158,6 +158,15 @@ def market_rows(lake, wanted: dict[str, Expected]):
     return LakeRows(rows, lost, twice, unexpected)
 
 
+def events(lake):
+    """The rows of the table `events`."""
+    return [
+        row
+        for path, _, _ in lake_files(lake)["events"]
+        for row in pq.ParquetFile(lake / "events" / path).read().to_pylist()
+    ]
+
+
 def check_nothing_left(root):
     """I5: no temporary file stands under the root."""
     left = [path for path in root.rglob("*") if path.is_file() and TEMPORARY.match(path.name)]

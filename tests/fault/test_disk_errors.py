@@ -22,7 +22,14 @@ RUN_S = 2.2
 END_S = 10.0
 CALLS = scaled(4, 40)  # Of each kind of failure, at how many different calls.
 IO_CODES = (73, 74)
-SURVIVED = {"journal write EIO", "journal fdatasync EIO", "journal directory fsync EIO"}  # Written again elsewhere.
+# Written again elsewhere; or where the reserve was; or, of the lake, a little later. And what is said of it.
+SURVIVED = {
+    "journal write EIO": "alarm: journal failure: Input/output error",
+    "journal fdatasync EIO": "alarm: journal failure: Input/output error",
+    "journal directory fsync EIO": "alarm: journal failure: Input/output error",
+    "journal write ENOSPC": "alarm: disk full: the disk is full",
+    "lake rename ENOSPC": "alarm: lake waits: No space left on device",
+}
 
 # By name: the calls, of what, the failure, for ever or once, and up to which call.
 FAILURES = {
@@ -57,9 +64,9 @@ def fail(rig, root, name, at, after):
         assert code in IO_CODES, run.text()
         checker.check_reason(run.text())
     made = run.counts.made()
-    if name in SURVIVED:
+    if name in SURVIVED and code != 73:  # A table that cannot be made at the start is no recording yet.
         assert code == 0, run.text()
-        assert run.text().count("alarm: journal failure: Input/output error") == bool(made)
+        assert run.text().count(SURVIVED[name]) == bool(made)
     return code, made
 
 
@@ -83,8 +90,6 @@ def test_a_call_that_fails_costs_nothing_that_was_durable(name, quiet_rig, tmp_p
     assert made_of > 0, "no call failed: the campaign is blind"
     if "fdatasync EIO for ever" in name:
         assert ended == made_of, "it went on without a disk that takes anything"
-    if name in SURVIVED:
-        assert went_on == made_of
 
 
 @pytest.mark.parametrize("fault", ["SHORT", "EINTR"])
@@ -108,17 +113,19 @@ def test_short_and_interrupted_calls_change_nothing(fault, quiet_rig, tmp_path):
     assert made > 10
 
 
-def test_a_file_that_may_not_grow_ends_it_with_a_reason(quiet_rig, tmp_path):
-    """ulimit -f: the journal's file reaches its limit; that is said, and all before it is kept."""
+def test_a_file_that_may_not_grow_is_followed_by_another(quiet_rig, tmp_path):
+    """ulimit -f: each segment ends at the limit, and the next one goes on in the same connection."""
     root, after = tmp_path / "tape", Aftermath()
-    run = quiet_rig.start(root, limits={"RLIMIT_FSIZE": 100_000}, seconds=6)
-    code = run.wait(6 + END_S)
-    after.acknowledge(checker.paths_under(root), run.told())
+    run = quiet_rig.start(root, limits={"RLIMIT_FSIZE": 100_000}, seconds=4)
+    code = run.wait(4 + END_S)
+    told, segments = run.told(), checker.paths_under(root)
+    after.acknowledge(segments, told)
     after.take(root, quiet_rig.truth, tmp_path)
 
-    report(f"file-size limit: exit {code}; {after.text()}")
-    assert code in IO_CODES
-    assert "File too large" in checker.check_reason(run.text())
+    report(f"file-size limit: exit {code}, {len(segments)} segments of one connection; {after.text()}")
+    assert code == 0, run.text()
+    assert len(segments) > 2
+    assert (told["connections"], told["gaps"]) == (1, 0)
     assert after.holds()
 
 
@@ -136,26 +143,36 @@ def test_thirty_two_descriptors_are_enough(quiet_rig, tmp_path):
 
 
 def test_no_descriptor_left_while_recording_loses_nothing(quiet_rig, tmp_path):
-    """EMFILE from one moment on: it goes on, or says why and ends; what was durable is there."""
+    """EMFILE for three seconds: the session goes on, the lake waits and catches up, and no descriptor is lost."""
     root, after = tmp_path / "tape", Aftermath()
     run = quiet_rig.start(root)
     run.wait_for_data()
     held = len(list(Path(f"/proc/{run.pid}/fd").iterdir()))
     resource.prlimit(run.pid, resource.RLIMIT_NOFILE, (held, 4096))
-    wait_until(lambda: run.ended() or time.monotonic_ns() - run.began_ns > 3e9, 10, "some batches")
-    ended = run.ended()
-    if not ended:
-        resource.prlimit(run.pid, resource.RLIMIT_NOFILE, (4096, 4096))
-        run.send(signal.SIGTERM)
+    wait_until(lambda: "lake waits" in run.text() or run.ended(), END_S, "the lake waits")
+    before = run.told()["messages"]
+    time.sleep(3)
+    went_on = run.told()["messages"] - before
+    resource.prlimit(run.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+    committed = run.told()["committed"]
+    wait_until(lambda: run.told()["committed"] > committed + 1000 or run.ended(), END_S, "the lake catches up")
+    held_after = len(list(Path(f"/proc/{run.pid}/fd").iterdir()))
+    run.send(signal.SIGTERM)
     code = run.wait(END_S)
-    after.acknowledge(checker.paths_under(root), run.told())
+    told = run.told()
+    after.acknowledge(checker.paths_under(root), told)
     after.take(root, quiet_rig.truth, tmp_path)
 
-    report(f"no descriptor left: {'ended' if ended else 'went on'}, exit {code}; {after.text()}")
+    report(
+        f"no descriptor left for 3 s: {went_on} messages meanwhile, exit {code}, descriptors {held} and {held_after}; "
+        f"{after.text()}"
+    )
+    assert code == 0, run.text()
+    assert went_on > 200
+    assert held_after <= held + 2
+    assert (told["connections"], told["gaps"]) == (1, 0)
+    assert "alarm: lake waits: Too many open files" in run.text()
     assert after.holds()
-    if code:
-        assert code in IO_CODES, run.text()
-        checker.check_reason(run.text())
 
 
 def test_a_second_writer_is_refused_at_once(quiet_rig, tmp_path):

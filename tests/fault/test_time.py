@@ -49,10 +49,13 @@ def test_a_step_of_the_clock_loses_nothing(step_s, quiet_rig, tmp_path):
     after.take(root, quiet_rig.truth, tmp_path)
     rows = in_their_dates(root / "lake")
 
+    (step,) = [it["text"] for it in checker.events(root / "lake") if it["expected"] == "clock_step"]
+
     what = f"connections {told['connections']}, gaps {told['gaps']}, {rows:,} rows in their dates"
     report(f"clock steps by {step_s} s: {what}; {after.text()}")
     assert after.holds()
     assert (told["connections"], told["gaps"], told["mismatches"]) == (1, 0, 0)
+    assert f"set by {step_s:+.0f}." in step or f"set by {step_s - 1:+.0f}.9" in step or f"{step_s + 1:+.0f}.9" in step
 
 
 def test_midnight_ends_the_batch_that_is_open(tmp_path):
@@ -98,13 +101,13 @@ def test_a_process_that_stood_still_begins_anew_and_says_what_is_missing(quiet_r
         if it.kind is RecordKind.SENT and b"\x0135=0\x01" in it.data and 0 <= it.at_ns - resumed_ns < 500_000_000
     ]
     ends = [it for it in records if it.kind in (RecordKind.CLOSED, RecordKind.RESET)]
-    kinds = set()
-    for path, _, _ in checker.lake_files(root / "lake")["events"]:
-        kinds |= set(pq.ParquetFile(root / "lake" / "events" / path).read(["kind"]).column(0).to_pylist())
+    events = checker.events(root / "lake")
+    (still,) = [it for it in events if it["expected"] == "stood still"]
 
     report(f"stopped for 6 s: connections {told['connections']}, heartbeats at once {len(burst)}; {after.text()}")
     assert told["connections"] == 2
     assert len(ends) == 2
     assert len(burst) <= 2
-    assert "disconnect" in kinds
+    assert "disconnect" in {it["kind"] for it in events}
+    assert 5e9 < still["to_ns"] - still["from_ns"] < 8e9
     assert after.holds()

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from failing_disk import FailingDisk
 
-from capture.sinks import Connection, Journal
-from storage.errors import JournalUncreatable, JournalUnwritable, StorageError
+from capture.sinks import Connection, Journal, NoRoom
+from storage.errors import JournalFull, JournalUncreatable, JournalUnwritable, StorageError
 from storage.journal import appending
 from storage.journal.reader import RecordKind, read_journal, read_segment
 from storage.journal.segments import segment_paths
 from storage.journal.verify import SegmentState, verify_journal, verify_segment
-from storage.journal.writer import RETIRED_SEGMENTS_LIMIT, JournalWriter, packets_of
+from storage.journal.writer import DESCRIPTOR_RETRY_NS, RETIRED_SEGMENTS_LIMIT, JournalWriter, packets_of
 
 DAY_NS = 86_400 * 10**9
 MIDNIGHT_NS = 20_779 * DAY_NS  # 2026-11-22
@@ -322,22 +322,121 @@ def test_a_full_disk_leaves_whole_blocks(
     assert caught.value.exit_code == 74
 
 
-def test_after_a_full_disk_it_goes_on_and_the_hole_is_known(
+def test_after_a_full_disk_a_connection_can_end_with_what_is_kept_of_it(
     writer: JournalWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With space again the next record begins a segment, and the sequence numbers tell what was lost."""
+    """What is not kept takes no number: with room again the end follows upon the last record that is there."""
     writer.opened(AT_NS, CONNECTION)
     with monkeypatch.context() as patch:
         patch.setattr(appending.os, "write", FullDisk(50))
-        with pytest.raises(JournalUnwritable):
+        with pytest.raises(JournalFull) as caught:
             writer.received(AT_NS + 1, HEARTBEAT)
+    full = writer.has_room()
 
-    writer.received(AT_NS + 2, HEARTBEAT)
+    writer.reserve.look()
+    writer.closed(AT_NS + 2, "disk full", reset=False)
 
-    first, second = verify_journal(tmp_path)
-    (finding,) = second.findings
-    assert first.findings == ()
-    assert (finding.expected, finding.received) == ("local 1 and peer 1", f"local 1 and peer {1 + len(HEARTBEAT)}")
+    (report,) = verify_journal(tmp_path)
+    assert isinstance(caught.value, NoRoom)
+    assert (caught.value.kind, caught.value.why) == ("disk full", "No space left on device")
+    assert (full, writer.has_room()) == (False, True)
+    assert report.findings == ()
+    assert [r.kind for r in read_journal(tmp_path)] == [RecordKind.OPENED, RecordKind.CLOSED]
+
+
+def test_the_reserve_is_freed_before_anything_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk the journal goes on into its reserve, and says so once; then it is refused, and says so once."""
+    writer = JournalWriter(tmp_path, run="r1", software="fixtape 0.1.0", reserve_bytes=2**17)
+    writer.reserve.open()
+    writer.opened(AT_NS, CONNECTION)
+    disk = FullDisk(50)
+    monkeypatch.setattr(appending.os, "write", disk)
+    freed = writer.reserve.give
+
+    def give() -> bool:
+        disk.room += 500
+        return freed()
+
+    monkeypatch.setattr(writer.reserve, "give", give)
+
+    writer.received(AT_NS + 1, HEARTBEAT)
+    with pytest.raises(JournalFull):
+        writer.received(AT_NS + 2, message(1500))
+
+    assert [r.data for r in read_journal(tmp_path)] == [b"", HEARTBEAT]
+    assert [text.partition(":")[0] for _, text in writer.alarms] == [
+        "the disk is full",
+        "no room is left for the journal",
+    ]
+    assert not (tmp_path / ".reserve").exists()
+
+
+def test_a_file_that_may_not_grow_is_followed_by_another(
+    writer: JournalWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EFBIG is a limit of the file: the next segment takes the record. What fits into none ends the run."""
+    whole_write = os.write
+
+    def limited(fd: int, data: bytes) -> int:
+        if os.fstat(fd).st_size + len(data) > 2000:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        return whole_write(fd, data)
+
+    monkeypatch.setattr(appending.os, "write", limited)
+    writer.opened(AT_NS, CONNECTION)
+    for index in range(1, 4):
+        writer.received(AT_NS + index, message(1000))
+
+    with pytest.raises(JournalUnwritable, match="File too large") as caught:
+        writer.received(AT_NS + 4, message(3000))
+
+    assert not isinstance(caught.value, JournalFull)
+    assert [r.data for r in read_journal(tmp_path) if r.kind == "received"] == [message(1000)] * 3
+    assert [report.findings for report in verify_journal(tmp_path)] == [()] * len(segment_paths(tmp_path))
+
+
+def test_without_a_descriptor_the_open_segment_goes_on(
+    writer: JournalWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its end a segment goes on for want of another, told once; with descriptors again the next one begins."""
+    writer.opened(MIDNIGHT_NS - 2, CONNECTION)
+
+    def none_left(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(appending, "create_file", none_left)
+        writer.received(MIDNIGHT_NS, HEARTBEAT)
+        writer.closed(MIDNIGHT_NS + 1, "", reset=False)
+        writer.opened(MIDNIGHT_NS + 2, CONNECTION)
+        writer.received(MIDNIGHT_NS + DESCRIPTOR_RETRY_NS, HEARTBEAT)
+    writer.received(MIDNIGHT_NS + 2 * DESCRIPTOR_RETRY_NS, HEARTBEAT)
+
+    assert len(segment_paths(tmp_path)) == 2
+    assert [r.data for r in read_journal(tmp_path) if r.kind == "received"] == [HEARTBEAT] * 3
+    assert [kind for kind, _ in writer.alarms] == ["no descriptor"]
+    assert [report.findings for report in verify_journal(tmp_path)] == [(), ()]
+
+
+@pytest.mark.parametrize("policy", ["block", "drop-with-gap", "exit"])
+def test_what_more_than_may_wait_for_a_sync_comes_to(policy: str, tmp_path: Path) -> None:
+    """It waits for a sync of its own, or is not kept until one is done, or ends the run; and is counted."""
+    writer = JournalWriter(tmp_path, run="r", software="s", unsynced_limit=1000, on_stall=policy)
+    writer.opened(AT_NS, CONNECTION)
+    writer.received(AT_NS + 1, message(1000))
+
+    if policy == "block":
+        writer.received(AT_NS + 2, HEARTBEAT)
+        assert writer.has_room()
+    else:
+        with pytest.raises(JournalUnwritable, match="bytes wait to be synced") as caught:
+            writer.received(AT_NS + 2, HEARTBEAT)
+        assert isinstance(caught.value, JournalFull) == (policy == "drop-with-gap")
+        before = writer.has_room()
+        writer.sync()
+        assert (before, writer.has_room()) == (False, True)
+
+    assert writer.stalls == 1
 
 
 def test_a_full_disk_leaves_no_empty_segments(

@@ -30,9 +30,9 @@ def test_batches_without_room_are_made_from_the_journal(released_s, tmp_path):
         with Recorder(settings, SOFTWARE) as recorder:
             write, begun = recorder.writer._write, time.monotonic()
 
-            def slow(batch):
+            def slow(batch, again):
                 gate.wait(30)
-                return write(batch)
+                return write(batch, again)
 
             recorder.writer._write = slow
 
@@ -68,9 +68,9 @@ def test_the_last_batch_is_written_once_where_there_is_no_room_for_it(tmp_path):
         with Recorder(settings, SOFTWARE) as recorder:
             write, end_as_ever, gate = recorder.writer._write, recorder.backlog.end, threading.Event()
 
-            def slow(batch):
+            def slow(batch, again):
                 gate.wait(30)
-                return write(batch)
+                return write(batch, again)
 
             def end():
                 gate.set()
