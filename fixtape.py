@@ -101,6 +101,11 @@ COMMANDS: Final = {
         "why_command",
         "Print what happened to a symbol in a window, in order, with places in the journal.",
     ),
+    "quality": (
+        "queries.quality_cli",
+        "quality_command",
+        "Check a day of a tape, and say what each symbol's day is good for.",
+    ),
     "export": ("queries.export.cli", "export_command", "Write symbols day by day in the format of another tool."),
     "sql": (
         "queries.sql_cli",

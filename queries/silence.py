@@ -19,7 +19,13 @@ from storage.lake import FileInfo
 SESSION_NS_LIMIT: Final = 26 * 3600 * 10**9  # The daily roll-over ends every session; with room for late clocks.
 HEARTBEATS: Final = 3  # Without any number for so many intervals, no session goes on.
 HEARTBEAT_S: Final = 60  # Where no logon says another.
-SILENCE_PARTS: Final[Mapping[str, str]] = {"numbered": "part_numbered", "silence": "silence"}
+SESSION_PARTS: Final[Mapping[str, str]] = {
+    "numbered": "part_numbered",
+    "lives": "part_lives",
+    "windows": "part_windows",
+    "unbelieved": "part_unbelieved",
+}
+SILENCE_PARTS: Final[Mapping[str, str]] = {**SESSION_PARTS, "silence": "silence"}
 _SECOND_NS: Final = 10**9
 
 
@@ -33,7 +39,7 @@ class Sources(NamedTuple):
 def silence(engine: Engine, symbol: str | None, bounds: Window) -> duckdb.DuckDBPyRelation:
     """Return runs of seconds of each session, by time; a symbol's quiet needs a book that stands as well."""
     files, parameters = silence_sources(engine, symbol, bounds)
-    return engine.ask("silence", files, parameters, parts={"numbered": "part_numbered"})
+    return engine.ask("silence", files, parameters, parts=SESSION_PARTS)
 
 
 def silence_sources(engine: Engine, symbol: str | None, bounds: Window) -> Sources:

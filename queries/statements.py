@@ -9,6 +9,7 @@ locked setting from inside a SELECT, and may abort the process on it, so a SELEC
 """
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
@@ -18,6 +19,7 @@ import duckdb
 
 from queries.errors import StatementFailed
 
+_PARAMETER: Final = re.compile(r"\$(\w+)", re.ASCII)
 READING_FUNCTIONS: Final = frozenset(
     {
         "duckdb_columns",
@@ -49,6 +51,12 @@ READING_FUNCTIONS: Final = frozenset(
 def statement(name: str) -> str:
     """Return the text of a statement of `queries/sql`."""
     return resources.files("queries").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def parameters_of(*names: str) -> frozenset[str]:
+    """Return the names of the parameters that statements of `queries/sql` use: DuckDB refuses any other."""
+    return frozenset(name for file in names for name in _PARAMETER.findall(statement(file)))
 
 
 def require_select(cursor: duckdb.DuckDBPyConnection, query: str) -> None:

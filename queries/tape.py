@@ -24,6 +24,7 @@ from queries.file_gate import FileGate
 from queries.holdings import Explained, explained, tables
 from queries.measures import DEFAULTS, measures, require_known
 from queries.measures import Options as MeasureOptions
+from queries.quality.report import Report, report
 from queries.replay import Replay, at_times, every_so_often
 from queries.silence import silence
 from queries.sql_session import SqlSession
@@ -379,6 +380,14 @@ class Tape:
         bounds = window(start, end)
         self._require(symbol, bounds)
         return why(self._engine, symbol, closed(self._engine, bounds))
+
+    def quality(self, date: str, *, full: bool = True) -> Report:
+        """Return the report of a UTC date: ten checks, their findings, and the condition of each symbol.
+
+        date: YYYY-MM-DD. full: verify every byte of the day's files, not only names, sizes and footers.
+        Errors: TimeNotUnderstood; EmptyWindow where nothing of that date was recorded.
+        """
+        return report(self._engine, self.path, date, full=full)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return the relation of one SELECT over the views; unlocked, of whatever has one.

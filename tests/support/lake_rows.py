@@ -155,4 +155,4 @@ def add_clear(columns: Columns, *, seq: int, at: int, **values: Any) -> None:
 
 
 def _shared(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: values[name] for name in ("session_id", "symbol") if name in values}
+    return {name: values[name] for name in ("session_id", "symbol", "sending_ms") if name in values}

@@ -231,3 +231,19 @@ def test_command_prints_runs_and_totals(told: Told, tmp_path: Path) -> None:
     assert shown.output.splitlines()[0].split() == ["session_id", "symbol", "state", "from_time", "to_time", "seconds"]
     assert [line.split()[1] for line in shown.output.splitlines()[1:]] == ["quiet", "active", "quiet"]
     assert sums.output.splitlines() == ["session_id,symbol,state,seconds", "S1,,active,1", "S1,,quiet,9"]
+
+
+def test_a_quiet_symbol_stays_quiet_up_to_a_gap(told: Told, tmp_path: Path) -> None:
+    """Numbers prove that nothing was sent before it, however long ago the symbol's own last message came."""
+    told.event(0.5, "snapshot", 2, symbol="BTC/USD").message(0.5, 2).event(20.0, "heartbeat", 3)
+    told.event(21.0, "gap", 4, count=1).event(21.0, "suspect", None, symbol="BTC/USD", from_ns=0.5, to_ns=21.0)
+    told.event(22.0, "gap_fill", 4, count=1).event(22.0, "gap_closed", 4)
+    told.event(23.5, "snapshot", 5, symbol="BTC/USD").event(23.5, "healed", 5, symbol="BTC/USD", from_ns=0.5)
+    told.event(25.0, "heartbeat", 6).event(25.0, "logout", 7)
+
+    assert runs(told, tmp_path, "BTC/USD") == [
+        ("unknown", 0, 1),
+        ("quiet", 1, 20),
+        ("unknown", 20, 24),
+        ("quiet", 24, 26),
+    ]

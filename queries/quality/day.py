@@ -1,0 +1,85 @@
+"""A day of a tape, as every check sees it.
+
+Layer: queries, over the engine. Knows which files a question of a day reads; no check in particular.
+Source: design section 7.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from queries.engine import Engine
+from queries.errors import EmptyWindow
+from queries.quality.coverage import SymbolCoverage, coverage
+from queries.quality.sessions import Session, sessions
+from queries.silence import SESSION_PARTS, silence_sources
+from queries.statements import parameters_of
+from queries.times import Window, as_ns, iso
+
+DAY_NS: Final = 86_400 * 10**9
+_NO_PARTS: Final[Mapping[str, str]] = {}
+
+
+class Day:
+    """One UTC date of receive time.
+
+    place: of the tape. full: whether every byte of its files is verified, or names, sizes and footers only.
+    Errors: TimeNotUnderstood; EmptyWindow where nothing of that date was recorded.
+    """
+
+    def __init__(self, engine: Engine, place: Path | str, date: str, *, full: bool) -> None:
+        self.engine, self.place, self.date, self.full = engine, place, date, full
+        start_ns = as_ns(f"{date}T00:00Z")
+        self.bounds = Window(start_ns, start_ns + DAY_NS)
+        extent = engine.extent()
+        if extent is None or extent[1] < start_ns or extent[0] >= self.bounds.end_ns:
+            covered = None if extent is None else f"{iso(extent[0])} to {iso(extent[1])}"
+            raise EmptyWindow(str(self.bounds), covered=covered)
+        self.until_ns = min(extent[1] + 1, self.bounds.end_ns)  # Where the tape ends, or the day.
+        self.from_ns = max(extent[0], start_ns)
+
+    def ask(
+        self, name: str, *tables: str, parts: Mapping[str, str] = _NO_PARTS, **parameters: object
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement over the day's files of some tables; it may use $start_ns and $end_ns."""
+        files = {
+            table: self.engine.files(table, start_ns=self.bounds.start_ns, end_ns=self.bounds.end_ns)
+            for table in tables
+        }
+        given = {**self.bounds._asdict(), **parameters}
+        return self.engine.ask(name, files, used(name, parts, given), parts=parts).fetchall()
+
+    def ask_sessions(self, name: str, **parameters: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement that reads the parts of sessions, `queries.silence`."""
+        files, given = silence_sources(self.engine, None, self.bounds)
+        given = used(name, SESSION_PARTS, {**given, **parameters})
+        return self.engine.ask(name, files, given, parts=SESSION_PARTS).fetchall()
+
+    @cached_property
+    def sessions(self) -> list[Session]:
+        """The sessions in and around the day, by their begin."""
+        return sessions(self.engine, self.bounds)
+
+    @cached_property
+    def coverage(self) -> list[SymbolCoverage]:
+        """What is known of each symbol that was asked for, sorted by symbol."""
+        return coverage(self.engine, self.bounds, self.sessions, self.until_ns - 1)
+
+    @property
+    def own_sessions(self) -> list[Session]:
+        """The sessions of which a second lies in the day."""
+        start_ns, end_ns = self.bounds
+        return [it for it in self.sessions if it.end_ns >= start_ns and it.begin_ns < end_ns]
+
+
+def used(name: str, parts: Mapping[str, str], parameters: Mapping[str, object]) -> dict[str, object]:
+    """Return those parameters that a statement or one of its parts uses."""
+    names = parameters_of(name, *parts.values())
+    return {key: value for key, value in parameters.items() if key in names}
+
+
+def clock(ns: int) -> str:
+    """Return the time of day of a moment, to the millisecond."""
+    return datetime.fromtimestamp(ns // 10**9, UTC).strftime("%H:%M:%S") + f".{ns % 10**9 // 10**6:03}"
