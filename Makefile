@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := .venv-peers
+SPARK  := .venv-spark
 DUCKDB := .venv-duckdb
 DUCKDB_OLDEST := 1.5.6
 WHEEL_PYTHONS ?= python3.11 python3.12 python3.13
@@ -67,6 +68,15 @@ test-duckdb: $(READY) kernels $(DUCKDB)/.ready  ## Run the tests of questions on
 	PYTHONPATH=$(CURDIR)/$(DUCKDB) $(BIN)/python -m pytest -n 2 --dist loadfile \
 	  tests/unit/test_queries_*.py tests/unit/test_hostile_*.py tests/property/test_queries_*.py
 
+$(SPARK)/.ready: tests/peers/requirements-spark.txt
+	@command -v java >/dev/null || { echo "Spark needs Java 17; on Debian: apt-get install default-jre-headless" >&2; exit 1; }
+	@$(PYTHON) -m venv $(SPARK)
+	$(SPARK)/bin/python -m pip install --quiet --requirement tests/peers/requirements-spark.txt
+	@touch $@
+
+test-spark: $(READY) kernels $(SPARK)/.ready  ## Let Spark read a recorded lake; installs it once, half a gigabyte, and needs Java.
+	FIXTAPE_SPARK_PYTHON=$(CURDIR)/$(SPARK)/bin/python $(BIN)/python -m pytest tests/peers/test_spark.py -m peers -s
+
 # The seed is FIXTAPE_FAULTS_SEED. Power cuts and full disks need root and loop devices; FIXTAPE_REQUIRE_ROOT=1 makes a
 # failure of what would be skipped without.
 test-faults: $(READY) kernels  ## Kill recorders and fail their disk, five minutes; LONG=1: of a release, an hour.
@@ -116,6 +126,6 @@ test-wheels: $(READY)  ## Install each of those wheels where no compiler is, and
 	FIXTAPE_WHEEL_PYTHONS="$(WHEEL_PYTHONS)" $(BIN)/python -m pytest tests/wheels -m wheels
 
 clean:  ## Remove what the targets made.
-	rm -rf $(VENV) $(PEERS) $(DUCKDB) $(OPPONENTS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
+	rm -rf $(VENV) $(PEERS) $(SPARK) $(DUCKDB) $(OPPONENTS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
 	find capture storage queries tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 	find capture -name '*.so' -delete
