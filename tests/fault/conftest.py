@@ -19,3 +19,12 @@ def quiet_rig(tmp_path_factory):
     """A venue of four symbols at 400 messages a second: enough to see whether it is recorded."""
     with rig(tmp_path_factory.mktemp("rig") / "quiet", rate=400, seed=SEED) as it:
         yield it
+
+
+@pytest.fixture(scope="session")
+def tape(quiet_rig, tmp_path_factory):
+    """A tape of two batches or three, whole."""
+    root = tmp_path_factory.mktemp("steps") / "tape"
+    run = quiet_rig.start(root, seconds=2.2)
+    assert run.wait(20) == 0, run.text()
+    return root

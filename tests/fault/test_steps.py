@@ -5,7 +5,6 @@ the k-th, for every k until it comes to its end; writes are cut in their middle.
 """
 
 import shutil
-import signal
 import time
 
 import checker
@@ -13,39 +12,12 @@ import pytest
 import shim
 from aftermath import Aftermath
 from campaign import report, scaled
+from steps import JOB_S, copied, killed_at_every_step
 
 from storage.journal.segments import segment_name
 from storage.journal.trimmed import read_trimmed
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
-
-STRIDE = scaled(9, 1)  # Every so many steps; of a release, every one.
-STEPS_LIMIT = 20_000
-JOB_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def tape(quiet_rig, tmp_path_factory):
-    """A tape of two batches or three, whole."""
-    root = tmp_path_factory.mktemp("steps") / "tape"
-    run = quiet_rig.start(root, seconds=2.2)
-    assert run.wait(20) == 0, run.text()
-    return root
-
-
-def killed_at_every_step(rig, prepare, job, check, stride=STRIDE):
-    """Kill a job at every step; `prepare` returns its root and arguments, `check` is told the root after each kill."""
-    for kills, at in enumerate(range(1, STEPS_LIMIT, stride)):
-        root, arguments = prepare()
-        run = rig.job(job, *arguments, rules=shim.rule("KILL", path=str(root), at=at, size=-1))
-        code = run.wait(JOB_S)
-        check(root)
-        shutil.rmtree(root, ignore_errors=True)
-        if code == 0:
-            assert not run.counts.made()
-            return kills
-        assert code == -signal.SIGKILL, run.text()
-    raise AssertionError(f"more than {STEPS_LIMIT} steps")
 
 
 def test_a_writer_killed_at_any_step_leaves_whole_files_and_no_row_twice(tape, quiet_rig, tmp_path):
@@ -99,16 +71,6 @@ def test_a_recorder_killed_at_any_step_of_a_batch_loses_no_row(quiet_rig, tmp_pa
     assert after.holds()
 
 
-def _copied(tape, folder):
-    """A way to begin again: a copy of the tape for each kill."""
-
-    def prepare():
-        shutil.copytree(tape, folder)
-        return folder, (folder,)
-
-    return prepare
-
-
 def test_compression_killed_at_any_step_leaves_every_record(tape, quiet_rig, tmp_path):
     """The records are the same at each step and after it is done again, and then the journal has one form."""
     root, after = tmp_path / "tape", Aftermath()
@@ -122,7 +84,7 @@ def test_compression_killed_at_any_step_leaves_every_record(tape, quiet_rig, tmp
         assert not list(root.rglob("*.pcapng"))
         checker.check_nothing_left(root)
 
-    kills = killed_at_every_step(quiet_rig, _copied(tape, root), "compress", check, stride=1)
+    kills = killed_at_every_step(quiet_rig, copied(tape, root), "compress", check, stride=1)
     after.take(tape, quiet_rig.truth, tmp_path)
 
     report(f"compression killed at {kills} steps: records changed 0; {after.text()}")
@@ -143,7 +105,7 @@ def test_trimming_killed_at_any_step_leaves_every_row(tape, quiet_rig, tmp_path)
         checker.check_lake(root / "lake")
         checker.check_nothing_left(root)
 
-    kills = killed_at_every_step(quiet_rig, _copied(tape, root), "trim", check, stride=1)
+    kills = killed_at_every_step(quiet_rig, copied(tape, root), "trim", check, stride=1)
     after.take(tape, quiet_rig.truth, tmp_path)
 
     report(f"trim killed at {kills} steps: rows changed 0; {after.text()}")
