@@ -20,7 +20,7 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo test test-uncompiled test-peers test-duckdb test-faults soak prove fuzz lint bench wheels test-wheels clean
+.PHONY: help setup kernels demo test test-uncompiled test-peers test-duckdb test-faults soak prove fuzz lint bench big-day wheels test-wheels clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,6 +108,9 @@ $(OPPONENTS)/.ready: benchmarks/requirements-opponents.txt
 bench: $(READY) kernels $(PEERS)/.ready $(OPPONENTS)/.ready  ## Measure, side by side with others; LONG=1: a minute a round end to end.
 	FIXTAPE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python FIXTAPE_OPPONENTS_PYTHON=$(CURDIR)/$(OPPONENTS)/bin/python \
 	  $(BIN)/python benchmarks/run.py $(if $(LONG),--long) $(if $(ONLY),--only $(ONLY))
+
+big-day: $(READY) kernels  ## Write a synthetic day of fifty million book changes into build/big-day; five minutes.
+	$(BIN)/python benchmarks/big_day.py
 
 # From the sdist, so that it is seen to hold what a build needs, and a wheel holds nothing of this working tree.
 # auditwheel gives each the tag of the oldest C library whose symbols suffice.

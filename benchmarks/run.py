@@ -2,9 +2,10 @@
 
     python benchmarks/run.py [--only NAME ...] [--rounds N] [--long] [--folder DIR]
 
-One module for each question: decode, books, scaling, latency, encodings, end-to-end, rebuild. Contenders take turns,
-and every figure is a median with the lowest and the highest round; encodings are measured once, against each other. No
-figure fails anything here: what fails a run is a wrong result.
+One module for each question: decode, books, scaling, latency, encodings, book-queries, end-to-end, rebuild. Contenders
+take turns, and every figure is a median with the lowest and the highest round; encodings are measured once, against
+each other, and book-queries over the day that `make big-day` writes. No figure fails anything here: what fails a run is
+a wrong result.
 
 FIXTAPE_PEERS_PYTHON and FIXTAPE_OPPONENTS_PYTHON name the environments of QuickFIX, and of order-book and cryptofeed;
 `make bench` makes both. Without one, its contenders are left out, and the tables say so.
@@ -20,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+import book_queries
 import books
 import column_encodings
 import decode
@@ -74,7 +76,10 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--only", nargs="+", metavar="NAME", help="of decode, books, scaling, latency, encodings, end-to-end, rebuild"
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        help="of decode, books, scaling, latency, encodings, book-queries, end-to-end, rebuild",
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each (default: {ROUNDS})")
     parser.add_argument(
@@ -92,6 +97,7 @@ def main() -> None:
         "scaling": lambda: scaling.measure(rounds),
         "latency": lambda: latency.measure(rounds, LATENCY_S, folder=folder),
         "encodings": column_encodings.measure,
+        "book-queries": lambda: book_queries.measure(rounds),
         "end-to-end": lambda: end_to_end.measure(rounds, seconds, folder=folder),
         "rebuild": lambda: rebuilding.measure(rounds, seconds, folder=folder),
     }

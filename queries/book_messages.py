@@ -46,7 +46,7 @@ def last_message(engine: Engine, symbol: str, at_ns: int) -> SeenMessage | None:
     for file in sorted(engine.readable("messages", bounds, symbol), key=lambda file: file.last_ns, reverse=True):
         if newest is not None and file.last_ns < newest.receive_ns:
             break
-        for rows in engine.rows.parts("messages", file, symbol, _READ, bounds, newest_first=True):
+        for rows in engine.rows.parts("messages", file, symbol, _READ, bounds, newest_first=True, keep=True):
             found = _last_of(rows)
             if newest is None or _order(found) > _order(newest):
                 newest = found
@@ -58,7 +58,7 @@ def message(engine: Engine, symbol: str, session_id: str, seq: int, at_ns: int) 
     """Return the message of a number, received at a moment."""
     bounds = Window(at_ns, at_ns + 1)
     for file in engine.readable("messages", bounds, symbol):
-        for rows in engine.rows.parts("messages", file, symbol, _READ, bounds, session_id=session_id):
+        for rows in engine.rows.parts("messages", file, symbol, _READ, bounds, session_id=session_id, keep=True):
             same = pc.and_(
                 pc.equal(rows["msg_seq_num"], seq), pc.equal(rows["session_id"].cast(pa.string()), session_id)
             )
@@ -75,7 +75,7 @@ def next_checksum(engine: Engine, symbol: str, session_id: str, after_ns: int) -
     for file in engine.readable("messages", bounds, symbol):
         if soonest is not None and file.first_ns > soonest.receive_ns:
             break
-        for rows in engine.rows.parts("messages", file, symbol, _READ, bounds, session_id=session_id):
+        for rows in engine.rows.parts("messages", file, symbol, _READ, bounds, session_id=session_id, keep=True):
             for name, part in of_sessions(rows):
                 place = pc.index(part["checksum_received"].is_valid(), True).as_py()
                 if name == session_id and place >= 0:

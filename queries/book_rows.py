@@ -187,7 +187,9 @@ def _key_frame(engine: Engine, symbol: str, session_id: str, at_ns: int) -> dict
     for file in _newest_first(engine, "books", symbol, bounds):
         if newest is not None and file.last_ns < newest["receive_ns"]:
             break
-        for part in engine.rows.parts("books", file, symbol, _FRAME, bounds, session_id=session_id, newest_first=True):
+        for part in engine.rows.parts(
+            "books", file, symbol, _FRAME, bounds, session_id=session_id, newest_first=True, keep=True
+        ):
             rows = _of_session(part, session_id)
             if len(rows):
                 row = rows.slice(len(rows) - 1).to_pylist()[0]
@@ -214,7 +216,7 @@ def _since_frame(engine: Engine, symbol: str, session_id: str, at_ns: int, frame
     bounds = Window(max(frame["receive_ns"] - CLOCK_STEP_NS, 0), at_ns + 1)
     found = []
     for file in engine.readable("book_changes", bounds, symbol):
-        for part in engine.rows.parts("book_changes", file, symbol, READ, bounds, session_id=session_id):
+        for part in engine.rows.parts("book_changes", file, symbol, READ, bounds, session_id=session_id, keep=True):
             rows = _of_session(part, session_id)
             found.append(rows.filter(pc.greater(rows["msg_seq_num"], frame["msg_seq_num"])))
     return [rows for rows in found if len(rows)]
@@ -231,7 +233,9 @@ def _since_snapshot(engine: Engine, symbol: str, session_id: str, at_ns: int) ->
     for file in _newest_first(engine, "book_changes", symbol, bounds):
         if file.last_ns < begin_ns:
             break
-        parts = engine.rows.parts("book_changes", file, symbol, READ, bounds, session_id=session_id, newest_first=True)
+        parts = engine.rows.parts(
+            "book_changes", file, symbol, READ, bounds, session_id=session_id, newest_first=True, keep=True
+        )
         for part in parts:
             rows = _of_session(part, session_id)
             if not len(rows):

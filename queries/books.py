@@ -161,7 +161,9 @@ def _checksum_at(engine: Engine, symbol: str, at_ns: int, book: ReplayedBook, fo
     bounds = Window(at_ns + 1, following.receive_ns + 1)
     found = []
     for file in engine.readable("book_changes", bounds, symbol):
-        for rows in engine.rows.parts("book_changes", file, symbol, READ, bounds, session_id=following.session_id):
+        for rows in engine.rows.parts(
+            "book_changes", file, symbol, READ, bounds, session_id=following.session_id, keep=True
+        ):
             found += [part for session_id, part in of_sessions(rows) if session_id == following.session_id]
     if found:
         rows = numbered(pa.concat_tables(found).unify_dictionaries().combine_chunks())

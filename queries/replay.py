@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from capture.book.replay import LEVEL_NUMBERS, ReplayedBook, Replayer
+from capture.book.replay import LEVEL_NUMBERS, ReplayedBook, Replayer, Samples, side_numbers
 from capture.columns import NULL, Flag, Proof
 from queries.book_messages import last_message
 from queries.book_rows import READ, apply, load_book, settle
@@ -59,14 +59,12 @@ class BookArrays(NamedTuple):
 class BookBatch:
     """Some books in the order of their instants.
 
-    count: how many. samples: as `capture.book.replay.Samples`. parts: bid prices, bid sizes, offer prices, offer sizes,
-    each [instants x level]. sessions: their names by code.
+    count: how many. samples: as `capture.book.replay.Samples`. sessions: their names by code.
     """
 
     count: int
     depth: int
-    samples: Any
-    parts: Sequence["array[int]"]
+    samples: Samples
     sessions: Sequence[str]
 
     @property
@@ -96,16 +94,20 @@ class BookBatch:
             pc.not_equal(pc.bit_wise_and(flags, pa.scalar(Flag.SUSPECT_BOOK, pa.int16())), 0),
             _integers(samples.price_scale, count),
             _integers(samples.size_scale, count),
-            *(self._side(place) for place in range(4)),
+            *(self._side(side, number) for side in range(2) for number in range(LEVEL_NUMBERS)),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=schema(self.depth))
 
-    def _side(self, part: int) -> pa.Array:
+    def _side(self, side: int, number: int) -> pa.Array:
         """Return prices or sizes of a side, null where there is no level: there the size is 0."""
-        held = pc.not_equal(_integers(self.parts[part | 1], self.count * self.depth), 0)
-        values = _integers(self.parts[part], self.count * self.depth)
+        sizes, values = (_integers(self._numbers(side, it), self.count * self.depth) for it in (1, number))
+        held = pc.not_equal(sizes, 0)
         numbers = pa.Array.from_buffers(pa.int64(), len(values), [held.buffers()[1], values.buffers()[1]])
         return pa.FixedSizeListArray.from_arrays(numbers, self.depth)
+
+    def _numbers(self, side: int, number: int) -> "array[int]":
+        numbers: array[int] = side_numbers(self.samples, self.count, self.depth, side, number)
+        return numbers
 
     def to_numpy(self, *, floats: bool = False) -> BookArrays:
         """Return the same as arrays; integers without a copy. Errors: ImportError without NumPy."""
@@ -188,8 +190,7 @@ class Replay:
         return bool(times)
 
     def _taken(self, replayer: Replayer) -> BookBatch:
-        count, parts = replayer.count, replayer.split()
-        return BookBatch(count, self._depth, replayer.renew(), parts, tuple(self._sessions))
+        return BookBatch(replayer.count, self._depth, replayer.renew(), tuple(self._sessions))
 
     def _play(self, replayer: Replayer) -> Iterator[None]:
         """Go through the rows; yield whenever the samples are to be taken."""

@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,10 +27,14 @@ from storage.schemas import SCHEMAS, dictionary_columns
 from storage.stores import LocalStore
 
 FOOTERS_LIMIT: Final = 4096  # Of files, kept; the one not used for longest goes first.
+KEPT_ROWS_LIMIT: Final = 500_000  # Of all that is kept together; the rows not used for longest go first.
 NAMES: Final = frozenset(
     {"session_id", "symbol", "side", "action", "kind"}
 )  # Read as dictionaries, as they are written.
 ARRIVAL: Final = (("receive_ns", "ascending"), ("session_id", "ascending"), ("msg_seq_num", "ascending"))
+
+
+Runs = dict[str | None, list[tuple[int, int]]]  # By symbol: where its rows begin, and how many there are; mostly one.
 
 
 class Group(NamedTuple):
@@ -47,10 +51,11 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What a file says of itself at its end."""
+    """What a file says of itself at its end, and where symbols stand in its row groups."""
 
     metadata: pq.FileMetaData
     columns: dict[str, int]  # Where each stands.
+    runs: dict[int, "Runs"] = field(default_factory=dict)  # By row group, of those that were looked into.
 
     def groups(self, symbol: str | None, bounds: Window, session_id: str | None = None) -> list[Group]:
         """Return the row groups that may hold rows of a symbol in a window, and of a session if one is given."""
@@ -82,13 +87,14 @@ class Footer:
 
 
 class RowSource:
-    """Reads rows, mostly of one symbol. Footers are kept: a file's name is its content's.
+    """Reads rows, mostly of one symbol. Footers and some rows are kept: a file's name is its content's.
 
     Any number of threads may read.
     """
 
     def __init__(self) -> None:
         self._footers: OrderedDict[str, Footer] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int, str, tuple[str, ...]], pa.Table] = OrderedDict()
         self._lock = Lock()
 
     def footer(self, file: FileInfo) -> Footer:
@@ -120,30 +126,46 @@ class RowSource:
         *,
         session_id: str | None = None,
         newest_first: bool = False,
+        keep: bool = False,
     ) -> Iterator[pa.Table]:
         """Yield the rows of a symbol in a window of one file, a row group at a time; a column the file lacks is null.
 
         symbol: None for all rows, which then stand by symbol. session_id: row groups without it are left out; rows of
-        others in the same group are not.
+        others in the same group are not. keep: for a single answer: read by several threads, and kept for a while.
         Errors: FilesDamaged.
         """
         footer = self.footer(file)
         groups = footer.groups(symbol, bounds, session_id)
-        held = [name for name in columns if name in footer.columns]
-        names = [name for name in dictionary_columns(table) if name in NAMES]
         try:
-            with pq.ParquetFile(
-                _opened(file), metadata=footer.metadata, read_dictionary=names, page_checksum_verification=True
-            ) as opened:
+            with _Reader(table, file, footer, threads=keep) as reader:
                 for group in reversed(groups) if newest_first else groups:
                     if symbol is None:
-                        rows = _filtered(opened.read_row_group(group.place, columns=held, use_threads=False), bounds)
+                        rows = _filtered(reader.rows(group, columns), bounds)
+                    elif keep:
+                        rows = _within(self._kept_rows(reader, group, symbol, columns), bounds)
                     else:
-                        rows = _within(_of_symbol(opened, group, symbol, held), bounds)
+                        rows = _within(reader.of_symbol(group, symbol, columns), bounds)
                     if rows.num_rows:
-                        yield _completed(rows, table, columns)
+                        yield rows
         except (OSError, pa.ArrowException) as error:
             raise FilesDamaged({file.place: _first_line(error)}) from error
+
+    def _kept_rows(self, reader: "_Reader", group: Group, symbol: str, columns: Sequence[str]) -> pa.Table:
+        """Return the rows of a symbol in a row group, and keep them: one book asks for the same ones several times."""
+        key = (reader.file.place, group.place, symbol, tuple(columns))
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
+                return kept
+        rows = reader.of_symbol(group, symbol, columns)
+        if len(rows) < group.rows:  # A slice would keep the memory of the whole row group.
+            rows = rows.take(pa.array(range(len(rows)), pa.int32()))
+        with self._lock:
+            self._kept[key] = rows
+            while sum(map(len, self._kept.values())) > KEPT_ROWS_LIMIT and len(self._kept) > 1:
+                self._kept.popitem(last=False)
+        return rows
 
     def arrivals(
         self, table: str, files: Sequence[FileInfo], symbol: str, columns: Sequence[str], bounds: Window
@@ -170,6 +192,51 @@ class RowSource:
                 for session_id, at_ns in first_by_session(rows):
                     found[session_id] = min(at_ns, found.get(session_id, at_ns))
         return found
+
+
+class _Reader:
+    """Reads row groups of one file, which is opened for the first of them. threads: whether by several."""
+
+    def __init__(self, table: str, file: FileInfo, footer: Footer, *, threads: bool) -> None:
+        self.file = file
+        self._table, self._footer, self._threads = table, footer, threads
+        self._opened: pq.ParquetFile | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    def rows(self, group: Group, columns: Sequence[str]) -> pa.Table:
+        """Return all rows of a row group; a column that the file lacks is null."""
+        held = [name for name in columns if name in self._footer.columns]
+        return _completed(self._read(group, held), self._table, columns)
+
+    def of_symbol(self, group: Group, symbol: str, columns: Sequence[str]) -> pa.Table:
+        """Return the rows of a symbol in a row group; they stand together. Without any, no other column is read."""
+        if group.is_pure:
+            return self.rows(group, columns)
+        runs = self._footer.runs.get(group.place)
+        if runs is None:
+            runs = self._footer.runs[group.place] = _runs(self._read(group, ["symbol"])["symbol"].combine_chunks())
+        found = runs.get(symbol, ())
+        if not found:
+            return SCHEMAS[self._table].empty_table().select(list(columns))
+        rows = self.rows(group, columns)
+        return pa.concat_tables([rows.slice(begin, count) for begin, count in found])
+
+    def _read(self, group: Group, columns: list[str]) -> pa.Table:
+        if self._opened is None:
+            names = [name for name in dictionary_columns(self._table) if name in NAMES]
+            self._opened = pq.ParquetFile(
+                _opened(self.file),
+                metadata=self._footer.metadata,
+                read_dictionary=names,
+                page_checksum_verification=True,
+            )
+        return self._opened.read_row_group(group.place, columns=columns, use_threads=self._threads)
 
 
 @dataclass(slots=True)
@@ -262,20 +329,15 @@ def _view(column: pa.Array) -> "memoryview[int]":
     return held.cast("b")
 
 
-def _of_symbol(opened: pq.ParquetFile, group: Group, symbol: str, columns: Sequence[str]) -> pa.Table:
-    """Return the rows of a symbol in a row group; they stand together. Other columns are read if there are any."""
-    if group.is_pure:
-        return opened.read_row_group(group.place, columns=list(columns), use_threads=False)
-    names = opened.read_row_group(group.place, columns=["symbol"], use_threads=False)["symbol"].combine_chunks()
-    code = pc.index(names.dictionary, symbol).as_py()
-    if code < 0:
-        return opened.schema_arrow.empty_table().select(list(columns))
-    begin = pc.index(names.indices, code).as_py()
-    count = pc.sum(pc.equal(names.indices, code)).as_py() or 0
-    rows = opened.read_row_group(group.place, columns=list(columns), use_threads=False)
-    if count and pc.all(pc.equal(names.indices[begin : begin + count], code)).as_py():
-        return rows.slice(begin, count)
-    return rows.filter(pc.equal(names.indices, code))  # Not written by us: a symbol's rows do not stand together.
+def _runs(symbols: pa.DictionaryArray) -> Runs:
+    """Return where each symbol stands in a row group; in files of ours each stands in one run."""
+    found: Runs = {}
+    names, begin = symbols.dictionary.to_pylist(), 0
+    runs = pc.run_end_encode(symbols.indices)
+    for end, code in zip(runs.run_ends.to_pylist(), runs.values.to_pylist(), strict=True):
+        found.setdefault(None if code is None else names[code], []).append((begin, end - begin))
+        begin = end
+    return found
 
 
 def _within(rows: pa.Table, bounds: Window) -> pa.Table:

@@ -110,6 +110,26 @@ class Samples:
         self.levels = zeros("q", room * 2 * depth * LEVEL_NUMBERS)
 
 
+@cython.locals(
+    values=cython.longlong[::1],
+    levels=cython.longlong[::1],
+    offset=cython.Py_ssize_t,
+    instant=cython.Py_ssize_t,
+    level=cython.Py_ssize_t,
+    instants=cython.Py_ssize_t,
+    held=cython.Py_ssize_t,
+)
+def side_numbers(samples: Samples, count: int, depth: int, side: int, number: int) -> "array[int]":
+    """Return prices (number 0) or sizes (1) of a side of the first `count` instants, each instant level by level."""
+    made = array("q", bytes(8 * count * depth))
+    values, levels, instants, held = made, samples.levels, count, depth
+    offset = 2 * held * side + number
+    for instant in range(instants):
+        for level in range(held):
+            values[instant * held + level] = levels[instant * 4 * held + 2 * level + offset]
+    return made
+
+
 @cython.final
 @cython.cclass
 class Replayer:
@@ -238,24 +258,6 @@ class Replayer:
             self._pending = False
             self._emit(book, book.last_ns)
         return True
-
-    def split(self) -> "list[array[int]]":
-        """Return the levels so far as bid prices, bid sizes, offer prices, offer sizes: each instant by level."""
-        parts = [array("q", bytes(8 * self.count * self.depth)) for _ in range(4)]
-        for part, values in enumerate(parts):
-            self._part(part, values)
-        return parts
-
-    @cython.locals(
-        offset=cython.Py_ssize_t, instant=cython.Py_ssize_t, level=cython.Py_ssize_t, depth=cython.Py_ssize_t,
-        values=cython.longlong[::1],
-    )  # fmt: skip
-    def _part(self, part: int, into: Any) -> None:
-        values, depth = into, self.depth
-        offset = 2 * depth * (part // 2) + part % 2
-        for instant in range(self.count):
-            for level in range(depth):
-                values[instant * depth + level] = self._out_levels[instant * 4 * depth + 2 * level + offset]
 
     @cython.locals(
         seq=cython.longlong, at_ns=cython.longlong, price=cython.longlong, size=cython.longlong,

@@ -1,5 +1,7 @@
 """The benchmarks: that what they measure is the work that they say, and that each of them runs."""
 
+import big_day
+import book_queries
 import books
 import column_encodings
 import decode
@@ -16,6 +18,7 @@ from capture.venue.market import SyntheticMarket
 from capture.venue.source import Shape
 from capture.venue.stamp import Stamp
 from capture.wire.values import timestamp_text
+from queries.tape import Tape
 from storage.schemas import SCHEMAS
 
 WALL_NS = 1_772_452_800_123_000_000
@@ -117,3 +120,23 @@ def test_encodings_are_measured(capsys):
     assert all(f"| `{name}` |" in printed for name in SCHEMAS["book_changes"].names)
     assert "integers: plain: yes, dictionary: yes, delta: yes" in printed
     assert "| hour | 1 | " in printed
+
+
+def test_a_synthetic_day_is_one_session_of_whole_hours(tmp_path, capsys):
+    """Every hour has the rows of the first, later and with numbers that go on; each book is the one recorded."""
+    made = big_day.make(tmp_path, 3_000, symbols=2, hours=3)
+
+    with Tape(tmp_path) as tape:
+        ((rows, sessions, numbers, repeated),) = tape.sql(
+            "SELECT count(*), count(DISTINCT session_id), max(msg_seq_num), count(*) FILTER (verdict = 'mismatch')"
+            " FROM messages"
+        ).fetchall()
+        ((changes, hours),) = tape.sql(
+            "SELECT count(*), count(DISTINCT hour(receive_time)) FROM book_changes"
+        ).fetchall()
+    book_queries.measure(1, tmp_path, instants=5, commands=1)
+
+    assert (changes, hours) == (made, 3)
+    assert (sessions, repeated) == (1, 0)
+    assert rows < numbers
+    assert "| as a command | 1 |" in capsys.readouterr().out
