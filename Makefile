@@ -66,7 +66,7 @@ $(DUCKDB)/.ready: Makefile
 test-duckdb: $(READY) kernels $(DUCKDB)/.ready  ## Run the tests of questions on the oldest DuckDB that is supported.
 	PYTHONPATH=$(CURDIR)/$(DUCKDB) $(BIN)/python -c 'import duckdb; assert duckdb.__version__ == "$(DUCKDB_OLDEST)"'
 	PYTHONPATH=$(CURDIR)/$(DUCKDB) $(BIN)/python -m pytest -n 2 --dist loadfile \
-	  tests/unit/test_queries_*.py tests/unit/test_hostile_*.py tests/property/test_queries_*.py
+	  tests/unit/test_queries_*.py tests/unit/test_docs_queries.py tests/unit/test_hostile_*.py tests/property/test_queries_*.py
 
 $(SPARK)/.ready: tests/peers/requirements-spark.txt
 	@command -v java >/dev/null || { echo "Spark needs Java 17; on Debian: apt-get install default-jre-headless" >&2; exit 1; }

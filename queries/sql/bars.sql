@@ -9,7 +9,7 @@ SELECT
     scaled(low, price_scale) AS low,
     scaled(close, price_scale) AS close,
     scaled(volume, size_scale) AS volume,
-    CAST(notional AS DOUBLE) / volume / (10 ** price_scale) AS vwap,
+    CAST(notional AS DOUBLE) / nullif(volume, 0) / (10 ** price_scale) AS vwap,
     scaled(notional, price_scale + size_scale) AS notional,
     trades,
     buys,
@@ -50,8 +50,8 @@ FROM (
         CAST(coalesce(traded.notional, judged.nothing) AS DECIMAL(38, 0)) AS notional,
         CAST(coalesce(traded.buy_volume, judged.nothing) AS DECIMAL(38, 0)) AS buy_volume,
         CAST(coalesce(traded.sell_volume, judged.nothing) AS DECIMAL(38, 0)) AS sell_volume,
-        max(traded.price_scale) OVER () AS price_scale,
-        max(traded.size_scale) OVER () AS size_scale
+        coalesce(max(traded.price_scale) OVER (), 0) AS price_scale,
+        coalesce(max(traded.size_scale) OVER (), 0) AS size_scale
     FROM judged
     LEFT JOIN traded ON judged.cell = traded.cell
 )

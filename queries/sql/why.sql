@@ -94,11 +94,17 @@ FROM (
         )
         WHERE next_ns > reached_ns
     ),
+    -- The message that an event is about came with it: a number of ours, as of a subscription, may be another's too.
     own AS (
-        SELECT session_id, msg_seq_num, min_by(segment, receive_ns) AS segment, min_by(segment_offset, receive_ns) AS segment_offset
+        SELECT
+            session_id,
+            msg_seq_num,
+            receive_ns,
+            min(segment) AS segment,
+            min_by(segment_offset, segment) AS segment_offset
         FROM messages
         WHERE symbol IS NULL OR symbol = $symbol
-        GROUP BY session_id, msg_seq_num
+        GROUP BY session_id, msg_seq_num, receive_ns
     ),
     lines AS (
         SELECT
@@ -123,7 +129,11 @@ FROM (
             own.segment AS own_segment,
             own.segment_offset AS own_offset
         FROM events AS event
-        LEFT JOIN own ON event.session_id = own.session_id AND event.msg_seq_num = own.msg_seq_num
+        LEFT JOIN own
+            ON
+                event.session_id = own.session_id
+                AND event.msg_seq_num = own.msg_seq_num
+                AND event.receive_ns = own.receive_ns
         WHERE
             (event.symbol IS NULL OR event.symbol = $symbol)
             AND (

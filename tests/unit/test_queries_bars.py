@@ -72,6 +72,11 @@ def test_a_quiet_interval_is_told_from_an_unknown_one(tape: Tape) -> None:
     ]
 
 
+def test_without_volume_there_is_no_average(tape: Tape) -> None:
+    """Null, not the NaN that DuckDB 2.0 has for zero by zero."""
+    assert told_of(tape.bars(BTC, ns(16), ns(18), every="1s"), "volume, vwap") == [(16, 0.0, None), (17, 0.0, None)]
+
+
 def test_an_interval_is_known_only_whole(tape: Tape) -> None:
     """One that touches an unknown second is unknown; what came in it is counted all the same."""
     bars = tape.bars(BTC, ns(0), ns(20), every="5s")

@@ -128,7 +128,9 @@ def test_answers_do_not_depend_on_the_session_time_zone(shared_root: Path) -> No
 
     with Tape(shared_root, locked=False) as tape:
         before = [tape.sql(query).to_arrow_table() for query in asked]
-        methods = (tape.changes, tape.trades, tape.messages, tape.silence, tape.bars, tape.quote_bars, tape.why)
+        methods = (
+            tape.changes, tape.trades, tape.messages, tape.silence, tape.bars, tape.quote_bars, tape.measures, tape.why,
+        )  # fmt: skip
         in_window = ("2026-11-22T11:55:00Z", "2026-11-22T11:55:01Z")
         windows = [method(SYMBOL, *in_window).to_arrow_table() for method in methods]
         tape.cursor().execute("SET GLOBAL TimeZone = 'America/New_York'")

@@ -115,6 +115,18 @@ def test_a_line_without_a_message_has_the_place_before_it(root: Path) -> None:
     assert mended == [("its message",)]
 
 
+def test_a_number_of_ours_is_no_message_of_theirs(tmp_path: Path) -> None:
+    """A subscription bears the number of the request that went out; a message that came has the same by chance."""
+    told = Told().open(0.0)
+    message(told, 1.0, 2, 100)
+    message(told, 9.0, 3, 200)
+    told.event(9.5, "subscribe", 2, symbol=BTC)
+
+    (line,) = (line for line in story(make_lake(tmp_path, told.columns), 9, 10) if line[1] == "subscribe")
+
+    assert line[3] == 200
+
+
 def test_windows_outside_and_unknown_symbols_are_errors(root: Path) -> None:
     """As of every question about a symbol."""
     with Tape(root) as tape:
