@@ -24,96 +24,109 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "open"]
 
-# Command: module, attribute, and what `--help` says without importing it.
-COMMANDS: Final = {
-    "demo": ("queries.demo", "demo", "Record the simulated venue for some seconds and show what is in it."),
-    "venue": ("capture.cli", "venue", "Serve recordings as a simulated Kraken, over TLS 1.3."),
-    "record": ("storage.cli", "record", "Record a venue's market data until stopped."),
-    "trade": ("capture.trade_cli", "trade", "Place, cancel and list orders."),
-    "rebuild": (
-        "storage.rebuild_cli",
-        "rebuild",
-        "Make a lake anew from a journal, or make whole the one that is there.",
-    ),
-    "merge": ("storage.union.cli", "merge", "Unite what two recorders have of one feed, by content."),
-    "recover": ("storage.recovery_cli", "recover", "Put in order what a recorder left that did not end in order."),
-    "verify": (
-        "storage.verify_cli",
-        "verify",
-        "Check a tape: every file, every log entry, every number and every book at its key frames.",
-    ),
-    "compact": ("storage.lake_cli", "compact", "Make the many small files of a lake few, with the same rows."),
-    "vacuum": ("storage.lake_cli", "vacuum", "Remove files from the disk that a lake has not listed for some days."),
-    "retain": ("storage.lake_cli", "retain", "Take whole old dates out of a lake's tables."),
-    "push": (
-        "storage.push_cli",
-        "push",
-        "Copy sealed days of a tape to s3://BUCKET/PREFIX or another directory, and verify what was copied.",
-    ),
-    "incident": (
-        "storage.incidents.cli",
-        "incident",
-        "Look into incidents: books that disagreed with the venue's checksum.",
-    ),
-    "journal": ("storage.journal.cli", "journal", "Look into the journal: the raw bytes of every connection."),
-    "session": ("capture.session_cli", "session", "Open a bare FIX session: no market data, no journal."),
-    "changes": ("queries.cli", "changes_command", "Print the book changes of a symbol, by arrival."),
-    "trades": ("queries.cli", "trades_command", "Print the trades of a symbol, by arrival."),
-    "quotes": ("queries.cli", "quotes_command", "Print the changes of the top of a symbol's book, by arrival."),
-    "book": (
-        "queries.cli",
-        "book_command",
-        "Print the book of a symbol as it stood at a moment, and what it rests on.",
-    ),
-    "replay": (
-        "queries.replay_cli",
-        "replay_command",
-        "Print the books of a symbol at an interval, or after each message.",
-    ),
-    "bars": ("queries.bars_cli", "bars_command", "Print bars of the trades of a symbol, or of its quotes."),
-    "instruments": (
-        "queries.holdings_cli",
-        "instruments_command",
-        "Print the instruments as they were valid at a moment.",
-    ),
-    "coverage": (
-        "queries.holdings_cli",
-        "coverage_command",
-        "Print each symbol that a tape knows: from when to when, and how many of its messages are proven.",
-    ),
-    "tables": (
-        "queries.holdings_cli",
-        "tables_command",
-        "Print what each table holds: rows, bytes, files, dates, and from when to when.",
-    ),
-    "measures": (
-        "queries.measures_cli",
-        "measures_command",
-        "Print measures of a market by interval: spreads, depth, flow, costs, impact, latency.",
-    ),
-    "silence": (
-        "queries.cli",
-        "silence_command",
-        "Print which seconds were active, proven quiet, or unknown, in runs, for each session.",
-    ),
-    "why": (
-        "queries.why_cli",
-        "why_command",
-        "Print what happened to a symbol in a window, in order, with places in the journal.",
-    ),
-    "quality": (
-        "queries.quality_cli",
-        "quality_command",
-        "Check a day of a tape, and say what each symbol's day is good for.",
-    ),
-    "export": ("queries.export.cli", "export_command", "Write symbols day by day in the format of another tool."),
-    "sql": (
-        "queries.sql_cli",
-        "sql_command",
-        "Print the answer to one SELECT over the tape; without one, open a shell.",
-    ),
-    "doctor": ("capture.doctor", "doctor", "Say what is installed, and whether it works."),
+# By what it is for: command: module, attribute, and what `--help` says without importing it.
+SECTIONS: Final = {
+    "Record": {
+        "demo": ("queries.demo", "demo", "Record the simulated venue for some seconds and show what is in it."),
+        "venue": ("capture.cli", "venue", "Serve recordings as a simulated Kraken, over TLS 1.3."),
+        "record": ("storage.cli", "record", "Record a venue's market data until stopped."),
+        "trade": ("capture.trade_cli", "trade", "Place, cancel and list orders."),
+        "session": ("capture.session_cli", "session", "Open a bare FIX session: no market data, no journal."),
+    },
+    "Keep": {
+        "recover": ("storage.recovery_cli", "recover", "Put in order what a recorder left that did not end in order."),
+        "verify": (
+            "storage.verify_cli",
+            "verify",
+            "Check a tape: every file, every log entry, every number and every book at its key frames.",
+        ),
+        "rebuild": (
+            "storage.rebuild_cli",
+            "rebuild",
+            "Make a lake anew from a journal, or make whole the one that is there.",
+        ),
+        "compact": ("storage.lake_cli", "compact", "Make the many small files of a lake few, with the same rows."),
+        "vacuum": (
+            "storage.lake_cli",
+            "vacuum",
+            "Remove files from the disk that a lake has not listed for some days.",
+        ),
+        "retain": ("storage.lake_cli", "retain", "Take whole old dates out of a lake's tables."),
+        "push": (
+            "storage.push_cli",
+            "push",
+            "Copy sealed days of a tape to s3://BUCKET/PREFIX or another directory, and verify what was copied.",
+        ),
+        "merge": ("storage.union.cli", "merge", "Unite what two recorders have of one feed, by content."),
+    },
+    "Ask": {
+        "changes": ("queries.cli", "changes_command", "Print the book changes of a symbol, by arrival."),
+        "trades": ("queries.cli", "trades_command", "Print the trades of a symbol, by arrival."),
+        "quotes": ("queries.cli", "quotes_command", "Print the changes of the top of a symbol's book, by arrival."),
+        "book": (
+            "queries.cli",
+            "book_command",
+            "Print the book of a symbol as it stood at a moment, and what it rests on.",
+        ),
+        "replay": (
+            "queries.replay_cli",
+            "replay_command",
+            "Print the books of a symbol at an interval, or after each message.",
+        ),
+        "bars": ("queries.bars_cli", "bars_command", "Print bars of the trades of a symbol, or of its quotes."),
+        "measures": (
+            "queries.measures_cli",
+            "measures_command",
+            "Print measures of a market by interval: spreads, depth, flow, costs, impact, latency.",
+        ),
+        "instruments": (
+            "queries.holdings_cli",
+            "instruments_command",
+            "Print the instruments as they were valid at a moment.",
+        ),
+        "coverage": (
+            "queries.holdings_cli",
+            "coverage_command",
+            "Print each symbol that a tape knows: from when to when, and how many of its messages are proven.",
+        ),
+        "tables": (
+            "queries.holdings_cli",
+            "tables_command",
+            "Print what each table holds: rows, bytes, files, dates, and from when to when.",
+        ),
+        "sql": (
+            "queries.sql_cli",
+            "sql_command",
+            "Print the answer to one SELECT over the tape; without one, open a shell.",
+        ),
+        "export": ("queries.export.cli", "export_command", "Write symbols day by day in the format of another tool."),
+    },
+    "Trust": {
+        "quality": (
+            "queries.quality_cli",
+            "quality_command",
+            "Check a day of a tape, and say what each symbol's day is good for.",
+        ),
+        "silence": (
+            "queries.cli",
+            "silence_command",
+            "Print which seconds were active, proven quiet, or unknown, in runs, for each session.",
+        ),
+        "why": (
+            "queries.why_cli",
+            "why_command",
+            "Print what happened to a symbol in a window, in order, with places in the journal.",
+        ),
+        "incident": (
+            "storage.incidents.cli",
+            "incident",
+            "Look into incidents: books that disagreed with the venue's checksum.",
+        ),
+        "journal": ("storage.journal.cli", "journal", "Look into the journal: the raw bytes of every connection."),
+        "doctor": ("capture.doctor", "doctor", "Say what is installed, and whether it works."),
+    },
 }
+COMMANDS: Final = {name: command for section in SECTIONS.values() for name, command in section.items()}
 
 
 def open(path: "str | Path", *, as_of: "Time | None" = None) -> "Tape":
@@ -143,6 +156,12 @@ def _group() -> "click.Group":
         def list_commands(self, ctx: click.Context) -> list[str]:
             return list(COMMANDS)
 
+        def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+            width = max(map(len, COMMANDS))
+            for section, commands in SECTIONS.items():
+                with formatter.section(section):
+                    formatter.write_dl([(name.ljust(width), text) for name, (_, _, text) in commands.items()])
+
         def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
             if cmd_name not in COMMANDS:
                 return None
@@ -150,10 +169,6 @@ def _group() -> "click.Group":
             command = getattr(importlib.import_module(module), attribute)
             assert isinstance(command, click.Command)
             return command
-
-        def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-            with formatter.section("Commands"):
-                formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
     @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
     @click.version_option(package_name="fixtape", message="%(prog)s %(version)s")

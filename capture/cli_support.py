@@ -22,6 +22,16 @@ EXIT_IO = 74
 EXIT_INTERRUPTED = 130
 
 
+class Commands(click.Group):
+    """A command of commands, each listed with the whole first sentence of its help."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list."""
+        helps = {name: (command.help or "") for name, command in self.commands.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, " ".join(text.partition("\n\n")[0].split())) for name, text in helps.items()])
+
+
 class UtcDate(click.ParamType[str]):
     """A UTC date on the command line, YYYY-MM-DD; with `months` also a whole month, YYYY-MM."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from capture.cli_support import reporting_errors
+from capture.cli_support import Commands, reporting_errors
 
 if TYPE_CHECKING:
     from capture.initiator import BareInitiator, Connect, Request
@@ -42,7 +42,7 @@ class TimeOfDay(click.ParamType[int]):
         return at.hour * 3600 + at.minute * 60 + at.second
 
 
-@click.group()
+@click.group(cls=Commands)
 def session() -> None:
     """Open a bare FIX session: no market data, no journal."""
 

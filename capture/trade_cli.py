@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from capture.cli_support import reporting_errors
+from capture.cli_support import Commands, reporting_errors
 
 if TYPE_CHECKING:
     from capture.trade_actions import Desk, Options
@@ -98,7 +98,7 @@ def session_options(command: Callable[..., Any]) -> Callable[..., None]:
     return wrapped
 
 
-@click.group()
+@click.group(cls=Commands)
 def trade() -> None:
     """Place, cancel and list orders.
 

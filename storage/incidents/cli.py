@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from capture.cli_support import escaped, reporting_errors
+from capture.cli_support import Commands, escaped, reporting_errors
 from storage.row_text import format_option, rows_text
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LS_COLUMNS: Final = ("incident", "symbol", "msg_seq_num", "cause", "detail", "healed_after_ms", "levels_differing")
 
 
-@click.group()
+@click.group(cls=Commands)
 def incident() -> None:
     """Look into incidents: books that disagreed with the venue's checksum."""
 

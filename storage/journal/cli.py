@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from capture.cli_support import EXIT_FINDINGS, reporting_errors
+from capture.cli_support import EXIT_FINDINGS, Commands, reporting_errors
 from storage.journal.cat_cli import print_messages
 from storage.journal.compress_cli import compress_journal
 from storage.journal.options import finding_text, root_argument
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NUMERIC_COLUMNS: Final = ("records", "bytes", "stored", "ratio")
 
 
-@click.group()
+@click.group(cls=Commands)
 def journal() -> None:
     """Look into the journal: the raw bytes of every connection."""
 
