@@ -90,3 +90,8 @@ class Check(Protocol):
 
     def run(self, day: "Day") -> Outcome:
         """Look at a day. Errors: FilesDamaged, StatementFailed of what it reads."""
+
+
+def counted(count: int, what: str) -> str:
+    """Return a count with its word, `1 gap` or `1,234 gaps`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -13,7 +13,7 @@ Source: design section 6.
 from typing import Final
 
 from queries.quality.day import DAY_NS, Day
-from queries.quality.findings import Finding, Outcome, Severity
+from queries.quality.findings import Finding, Outcome, Severity, counted
 from queries.quality.sessions import SECOND_NS, Ending, Session
 
 name: Final = "coverage"
@@ -29,7 +29,7 @@ def run(day: Day) -> Outcome:
         expected, unknown = expected + it.expected_s, unknown + it.unknown_s
         if it.unknown_s:
             severity = Severity.WARNING if it.score < KNOWN_LEAST else Severity.INFO
-            text = f"{it.unknown_s:,} of {it.expected_s:,} seconds unknown in {len(it.unknown)} stretches"
+            text = f"{it.unknown_s:,} of {it.expected_s:,} seconds unknown, {counted(len(it.unknown), 'time')}"
             begin, end = it.unknown[0].begin * SECOND_NS, it.unknown[-1].end * SECOND_NS
             found.append(Finding(name, severity, it.symbol, begin, end, it.unknown_s, text))
     if day.until_ns - day.from_ns < DAY_NS - SECOND_NS:

@@ -12,7 +12,7 @@ Source: design section 6, invariants; venue reference 8, row 29.
 from typing import Final
 
 from queries.quality.day import Day
-from queries.quality.findings import Finding, Outcome, Severity
+from queries.quality.findings import Finding, Outcome, Severity, counted
 
 name: Final = "crossed"
 title: Final = "Crossed books"
@@ -29,4 +29,4 @@ def run(day: Day) -> Outcome:
         if status in UNMATCHED:
             severity, text = Severity.INFO, f"{text}, while nothing was matched"
         found.append(Finding(name, severity, symbol, from_ns, to_ns, count, text, session_id, seq))
-    return Outcome(f"{len(found)} stretches with a crossed book", found, {"stretches": len(found)})
+    return Outcome(f"{counted(len(found), 'time')} crossed", found, {"stretches": len(found)})

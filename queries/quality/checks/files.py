@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from queries.quality.day import Day
-from queries.quality.findings import Finding, Outcome, Severity
+from queries.quality.findings import Finding, Outcome, Severity, counted
 from storage.places import store_of
 from storage.tape_layout import JOURNAL, LAKE
 from storage.verify import Checked, Scope, verify_lake
@@ -29,9 +29,8 @@ def run(day: Day) -> Outcome:
     checked = Checked()
     found = list(_found(day, checked))
     depth = "every byte" if day.full else "names, sizes and footers"
-    summary = (
-        f"{checked.files:,} files and {checked.segments} journal segments, {depth}; {len(found)} not as they should be"
-    )
+    looked = f"{counted(checked.files, 'file')} and {counted(checked.segments, 'journal segment')}"
+    summary = f"{looked}, {depth}; {len(found)} not in order"
     return Outcome(summary, found, {"files": checked.files, "bytes": checked.bytes, "wrong": len(found)})
 
 

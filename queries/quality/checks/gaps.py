@@ -12,7 +12,7 @@ Source: design section 6, sequence.
 from typing import Final
 
 from queries.quality.day import Day
-from queries.quality.findings import Finding, Outcome, Severity
+from queries.quality.findings import Finding, Outcome, Severity, counted
 
 name: Final = "gaps"
 title: Final = "Session gaps"
@@ -47,5 +47,7 @@ def run(day: Day) -> Outcome:
                 msg_seq_num=None if seq is None else seq - 1,
             )
         )
-    summary = f"{healed + open_count} gaps, {healed} healed, {open_count} not; {missing} numbers lost"
+    summary = (
+        f"{counted(healed + open_count, 'gap')}, {healed} healed, {open_count} not; {counted(missing, 'number')} lost"
+    )
     return Outcome(summary, found, {"healed": healed, "unhealed": open_count, "numbers_lost": missing})

@@ -15,7 +15,7 @@ Source: design section 5, `receive_ns` and `sending_ms`; faults, clock steps.
 from typing import Final
 
 from queries.quality.day import Day
-from queries.quality.findings import Finding, Outcome, Severity
+from queries.quality.findings import Finding, Outcome, Severity, counted
 
 name: Final = "latency"
 title: Final = "Latency and clocks"
@@ -39,7 +39,7 @@ def run(day: Day) -> Outcome:
             text = f"received {least} to {most} ms after sending, median {p50} ms, p99 {p99} ms"
             found.append(Finding(name, Severity.WARNING, None, first_ns, last_ns, count, text, session_id))
         if bad:
-            text = f"{bad} messages with a SendingTime that cannot be"
+            text = f"{counted(bad, 'message')} with a SendingTime that cannot be"
             found.append(Finding(name, Severity.WARNING, None, bad_first_ns, bad_last_ns, bad, text, session_id))
     for session_id, seq, from_ns, to_ns in day.ask("quality_clocks", "messages"):
         text = f"the receive time went back by {(to_ns - from_ns) / 1e6:,.3f} ms"

@@ -13,7 +13,7 @@ Source: venue reference 8, row 13.
 from typing import Final
 
 from queries.quality.day import Day
-from queries.quality.findings import Finding, Outcome, Severity
+from queries.quality.findings import Finding, Outcome, Severity, counted
 
 name: Final = "outside"
 title: Final = "Trades outside the book"
@@ -29,7 +29,7 @@ def run(day: Day) -> Outcome:
         "quality_outside", "trades", "quotes", tolerance_bp=TOLERANCE_BP, group_ns=GROUP_NS
     ):
         outside += count
-        text = f"{count} trades outside the book, by up to {furthest_bp / 100:.2f} %"
+        text = f"{counted(count, 'trade')} outside the book, by up to {furthest_bp / 100:.2f} %"
         found.append(Finding(name, Severity.WARNING, symbol, from_ns, to_ns, count, text, session_id, seq))
     ((total,),) = day.ask("quality_trades", "trades")
     return Outcome(f"{outside} of {total:,} trades outside the book", found, {"outside": outside, "trades": total})

@@ -12,7 +12,7 @@ Source: design section 5, table `events`.
 from typing import Final
 
 from queries.quality.day import Day
-from queries.quality.findings import Finding, Outcome, Severity
+from queries.quality.findings import Finding, Outcome, Severity, counted
 
 name: Final = "requests"
 title: Final = "Resubscriptions and rejects"
@@ -37,5 +37,5 @@ def run(day: Day) -> Outcome:
         severity = Severity.INFO if is_again and count <= RESUBSCRIPTIONS_LIMIT else Severity.WARNING
         words = _WORDS[kind] + (f" {count} times" if count > 1 else "") + (f": {text}" if text else "")
         found.append(Finding(name, severity, symbol, from_ns, to_ns, count, words, session_id, seq))
-    summary = f"{again} resubscriptions, {refused} refusals"
+    summary = f"{counted(again, 'resubscription')}, {counted(refused, 'refusal')}"
     return Outcome(summary, found, {"resubscriptions": again, "refusals": refused})

@@ -13,7 +13,7 @@ Source: design section 3.4 and 6.
 from typing import Final
 
 from queries.quality.day import Day
-from queries.quality.findings import Finding, Outcome, Severity
+from queries.quality.findings import Finding, Outcome, Severity, counted
 
 name: Final = "suspect"
 title: Final = "Suspect time"
@@ -47,5 +47,5 @@ def run(day: Day) -> Outcome:
                 msg_seq_num=seq,
             )
         )
-    summary = f"{len(found)} stretches; {total_ns / 1e9:,.3f} s of unplanned doubt, all symbols together"
+    summary = f"{counted(len(found), 'time')}; {total_ns / 1e9:,.3f} s of unplanned doubt, all symbols together"
     return Outcome(summary, found, {"stretches": len(found), "seconds": total_ns / 1e9})
