@@ -8,7 +8,6 @@ Layer: above all. It alone knows capture, storage and queries, and it imports ea
 """
 
 import importlib
-import importlib.metadata
 import io
 import os
 import sys
@@ -143,7 +142,9 @@ def open(path: "str | Path", *, as_of: "Time | None" = None) -> "Tape":
 
 def version() -> str:
     """Return the version that is installed."""
-    return importlib.metadata.version("fixtape")
+    from importlib import metadata
+
+    return metadata.version("fixtape")
 
 
 def _group() -> "click.Group":

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 import duckdb
 import pyarrow as pa
@@ -24,7 +24,6 @@ from queries.file_gate import FileGate
 from queries.holdings import Explained, explained, tables
 from queries.measures import DEFAULTS, measures, require_known
 from queries.measures import Options as MeasureOptions
-from queries.quality.report import Report, report
 from queries.replay import Replay, at_times, every_so_often
 from queries.silence import silence
 from queries.sql_session import SqlSession
@@ -34,6 +33,9 @@ from storage.errors import LakeMissing
 from storage.places import is_address, open_lake
 from storage.schemas import SIGHTINGS, TABLES
 from storage.time_travel import versions_at, versions_at_time
+
+if TYPE_CHECKING:
+    from queries.quality.report import Report
 
 Order = Literal["arrival", "venue"]
 
@@ -381,12 +383,14 @@ class Tape:
         self._require(symbol, bounds)
         return why(self._engine, symbol, closed(self._engine, bounds))
 
-    def quality(self, date: str, *, full: bool = True) -> Report:
+    def quality(self, date: str, *, full: bool = True) -> "Report":
         """Return the report of a UTC date: ten checks, their findings, and the condition of each symbol.
 
         date: YYYY-MM-DD. full: verify every byte of the day's files, not only names, sizes and footers.
         Errors: TimeNotUnderstood; EmptyWindow where nothing of that date was recorded.
         """
+        from queries.quality.report import report  # noqa: PLC0415 - it brings the journal's reader
+
         return report(self._engine, self.path, date, full=full)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
