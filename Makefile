@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PEERS  := .venv-peers
 SPARK  := .venv-spark
+BOOKS  := .venv-books
+NAUTILUS := .venv-nautilus
 DUCKDB := .venv-duckdb
 DUCKDB_OLDEST := 1.5.6
 WHEEL_PYTHONS ?= python3.11 python3.12 python3.13
@@ -54,8 +56,20 @@ $(PEERS)/.ready: tests/peers/requirements.txt
 	$(PEERS)/bin/python -m pip install --quiet --requirement tests/peers/requirements.txt
 	@touch $@
 
-test-peers: $(READY) kernels $(PEERS)/.ready  ## Run tests against other engines; builds QuickFIX once, with a C++ compiler.
-	FIXTAPE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(BIN)/python -m pytest tests/peers -m peers -s
+# They pin versions that we do not, and of each other: each has an environment, and none of our constraints.
+$(BOOKS)/.ready: tests/peers/requirements-books.txt
+	@$(PYTHON) -m venv $(BOOKS)
+	PIP_CONSTRAINT= $(BOOKS)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+$(NAUTILUS)/.ready: tests/peers/requirements-nautilus.txt
+	@$(PYTHON) -m venv $(NAUTILUS)
+	PIP_CONSTRAINT= $(NAUTILUS)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+test-peers: $(READY) kernels $(PEERS)/.ready $(BOOKS)/.ready $(NAUTILUS)/.ready  ## Run tests against other engines and readers; builds QuickFIX once, with a C++ compiler.
+	FIXTAPE_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python FIXTAPE_BOOKS_PYTHON=$(CURDIR)/$(BOOKS)/bin/python \
+	  FIXTAPE_NAUTILUS_PYTHON=$(CURDIR)/$(NAUTILUS)/bin/python $(BIN)/python -m pytest tests/peers -m peers -s
 
 # Laid over the environment of all else: only DuckDB differs.
 $(DUCKDB)/.ready: Makefile
@@ -129,6 +143,6 @@ test-wheels: $(READY)  ## Install each of those wheels where no compiler is, and
 	FIXTAPE_WHEEL_PYTHONS="$(WHEEL_PYTHONS)" $(BIN)/python -m pytest tests/wheels -m wheels
 
 clean:  ## Remove what the targets made.
-	rm -rf $(VENV) $(PEERS) $(SPARK) $(DUCKDB) $(OPPONENTS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
+	rm -rf $(VENV) $(PEERS) $(BOOKS) $(NAUTILUS) $(SPARK) $(DUCKDB) $(OPPONENTS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
 	find capture storage queries tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 	find capture -name '*.so' -delete

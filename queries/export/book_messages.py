@@ -32,6 +32,7 @@ _COLUMNS: Final = (
     "session_id", "msg_seq_num", "receive_ns", "sending_ms", "flags", "price_scale", "size_scale", "action", "side",
     "price", "size", "entry_ms",
 )  # fmt: skip
+_SUSPECT: Final = int(Flag.SUSPECT_BOOK)
 _BEGINS: Final = frozenset({"snapshot", "clear"})
 _SETS: Final = frozenset({"snapshot", "new", "change"})
 # After these a book that was not heard of again is not known to stand; after those it is.
@@ -105,7 +106,7 @@ class Book:
 
     def apply(self, message: BookMessage) -> None:
         """Take a message in."""
-        if message.kind in {Kind.OPENING, Kind.SNAPSHOT}:
+        if message.kind is Kind.OPENING or message.kind is Kind.SNAPSHOT:
             self.begin(message.price_scale, message.size_scale)
         else:
             self.fit(message.price_scale, message.size_scale)
@@ -201,7 +202,7 @@ class _Follower:
         entries = list(self._entries(rows, sent_ns, begins=begins))
         kind = Kind.SNAPSHOT if begins else Kind.CHANGES
         if entries or begins:
-            is_suspect = bool(flags & Flag.SUSPECT_BOOK)
+            is_suspect = bool(flags & _SUSPECT)
             yield BookMessage(kind, receive_ns, sent_ns, session_id, seq, is_suspect, *finest, entries)
 
     def _entries(self, rows: Iterable[tuple[Any, ...]], sent_ns: int, *, begins: bool) -> Iterator[Entry]:

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -105,7 +105,7 @@ def instrument_id(day: SymbolDay) -> str:
     return f"{day.symbol if is_pair else f'{day.name}_'}.{VENUE}"
 
 
-def _spool(path: Path, schema: pa.Schema, rows: Iterator[tuple[object, ...]]) -> int:
+def _spool(path: Path, schema: pa.Schema, rows: Iterator[tuple[Any, ...]]) -> int:
     """Write rows to a file for the other process; return how many."""
     count, some = 0, []
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as stream:
@@ -117,7 +117,7 @@ def _spool(path: Path, schema: pa.Schema, rows: Iterator[tuple[object, ...]]) ->
     return count
 
 
-def _put(stream: pa.ipc.RecordBatchStreamWriter, schema: pa.Schema, rows: list[tuple[object, ...]]) -> int:
+def _put(stream: pa.ipc.RecordBatchStreamWriter, schema: pa.Schema, rows: list[tuple[Any, ...]]) -> int:
     count = len(rows)
     if rows:
         stream.write_batch(pa.record_batch([list(column) for column in zip(*rows, strict=True)], schema=schema))
@@ -125,20 +125,20 @@ def _put(stream: pa.ipc.RecordBatchStreamWriter, schema: pa.Schema, rows: list[t
     return count
 
 
-def _deltas(day: SymbolDay, precision: _Precision) -> Iterator[tuple[object, ...]]:
+def _deltas(day: SymbolDay, precision: _Precision) -> Iterator[tuple[Any, ...]]:
     book, is_clear = Book(), False
     for message in book_messages(day):
         rows = list(_of_message(message, book, precision, is_clear=is_clear))
         if rows:
             *last, flags, sequence = rows[-1]
-            rows[-1] = (*last, int(str(flags)) | F_LAST, sequence)
+            rows[-1] = (*last, flags | F_LAST, sequence)
         is_clear = message.kind is Kind.END
         yield from rows
 
 
 def _of_message(
     message: BookMessage, book: Book, precision: _Precision, *, is_clear: bool
-) -> Iterator[tuple[object, ...]]:
+) -> Iterator[tuple[Any, ...]]:
     flags, seq, received_ns = F_MBP, message.msg_seq_num, message.receive_ns
     if message.kind is not Kind.CHANGES:
         flags |= F_SNAPSHOT
@@ -155,7 +155,7 @@ def _of_message(
         yield *numbers, entry.exchange_ns, received_ns, action, _SIDES[entry.side], flags, seq
 
 
-def _trades(day: SymbolDay, precision: _Precision) -> Iterator[tuple[object, ...]]:
+def _trades(day: SymbolDay, precision: _Precision) -> Iterator[tuple[Any, ...]]:
     for it in day.trades():
         numbers = precision.take(it.price, it.size, it.price_scale, it.size_scale)
         yield *numbers, it.exchange_ns, it.receive_ns, it.aggressor, it.entry_id or ""

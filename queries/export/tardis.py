@@ -11,9 +11,10 @@ that do not have the same book; each file begins with the book as it stood, as a
 
 import gzip
 from collections.abc import Iterator
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import Final, NamedTuple
 
+from capture.book.levels import PriceLevel
 from capture.wire.values import unscaled
 from queries.export.book_messages import OFFER, Book, Kind, book_messages
 from queries.export.outputs import Outputs, csv_cell, headed, write_lines
@@ -45,7 +46,7 @@ class Incremental:
         begin = _begin(day)
         for message in book_messages(day):
             price_scale, size_scale = message.price_scale, message.size_scale
-            snapshot = "true" if message.kind in {Kind.OPENING, Kind.SNAPSHOT} else "false"
+            snapshot = "true" if message.kind is Kind.OPENING or message.kind is Kind.SNAPSHOT else "false"
             middle = f",{message.receive_ns // _MICROSECOND_NS},{snapshot},"
             for side, price, size, at_ns in message.entries:
                 amount = unscaled(size, size_scale) if size else "0"
@@ -69,24 +70,30 @@ class Snapshots:
 
     def _lines(self, day: SymbolDay) -> Iterator[str]:
         begin, book, before = _begin(day), Book(), None
+        known: dict[PriceLevel, str] = {}  # The cells of the levels of the last row: few of them change at a time.
         for message in book_messages(day):
-            book.apply(message)
             scales = book.price_scale, book.size_scale
+            book.apply(message)
+            if scales != (book.price_scale, book.size_scale):
+                known, before = {}, None
             best = [side.best(day.depth) for side in book.sides]
-            if (now := (scales, best)) == before:
+            if best == before:
                 continue
-            before = now
-            bids, asks = (
-                [[unscaled(*it) for it in zip(level, scales, strict=True)] for level in side] for side in best
-            )
-            missing = day.depth - min(day.depth, max(len(bids), len(asks)))
-            pairs = chain.from_iterable((*(ask or _NONE), *(bid or _NONE)) for ask, bid in zip_longest(asks, bids))
+            before = best
+            bids, asks = ([known.get(level) or _cells(level, book) for level in side] for side in best)
+            known = dict(zip(chain(*best), chain(bids, asks), strict=True))
+            bids += [_NO_LEVEL] * (day.depth - len(bids))
+            asks += [_NO_LEVEL] * (day.depth - len(asks))
             times = f"{message.exchange_ns // _MICROSECOND_NS},{message.receive_ns // _MICROSECOND_NS}"
-            yield ",".join((f"{begin}{times}", *pairs, *_NONE * 2 * missing))
+            yield ",".join((f"{begin}{times}", *chain.from_iterable(zip(asks, bids, strict=True))))
+
+
+def _cells(level: PriceLevel, book: Book) -> str:
+    return f"{unscaled(level.price, book.price_scale)},{unscaled(level.size, book.size_scale)}"
 
 
 _LEVEL: Final = ("price", "amount")
-_NONE: Final = ("", "")
+_NO_LEVEL: Final = ","
 
 
 class Trades:
