@@ -1,4 +1,4 @@
-"""Rows in a file: text as `queries.render` prints it, Parquet, or an Arrow file.
+"""Rows in a file: text as `queries.render` prints it, Parquet, or an Arrow file; and a text as it is.
 
 Layer: queries, above rendering. Knows one relation and one path.
 Source: style guide section 8; faults E3: the tape is never written to.
@@ -38,8 +38,7 @@ def write_rows(
 
     limit, columns: as `emit` has them. Errors: Misused, OSError; StatementFailed where Arrow has no such type.
     """
-    if isinstance(tape, Path) and path.resolve().is_relative_to(tape.resolve()):
-        raise Misused(f"{path} lies in the tape, which is read only; name a file elsewhere")
+    _require_elsewhere(path, tape)
     with _replacing(path) as file:
         if form in BINARY:
             reader = (rows.limit(limit) if limit else rows).to_arrow_reader(BATCH_ROWS)
@@ -53,6 +52,18 @@ def write_rows(
         emit(rows, form, limit=limit, columns=columns, file=text)
         text.flush()
         text.detach()
+
+
+def write_text(text: str, path: Path, *, tape: Path | str) -> None:
+    """Write text to a file that is not in the tape's directory. Errors: Misused, OSError."""
+    _require_elsewhere(path, tape)
+    with _replacing(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def _require_elsewhere(path: Path, tape: Path | str) -> None:
+    if isinstance(tape, Path) and path.resolve().is_relative_to(tape.resolve()):
+        raise Misused(f"{path} lies in the tape, which is read only; name a file elsewhere")
 
 
 def _write_batches(reader: pa.RecordBatchReader, form: str, file: BinaryIO) -> None:

@@ -12,6 +12,8 @@ import click
 
 from capture.cli_support import EXIT_FINDINGS, UtcDate, reporting_errors
 from queries.cli_support import opened_tape, root_argument
+from queries.output import write_text
+from queries.quality.page import page
 from queries.render import emit, json_text
 
 if TYPE_CHECKING:
@@ -22,17 +24,22 @@ if TYPE_CHECKING:
 @root_argument
 @click.option("--date", type=UtcDate(), required=True, metavar="YYYY-MM-DD", help="The UTC date of receive time.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-    help="Tables to read, or one JSON object.",
+    "--format", "form", type=click.Choice(["table", "json", "html"]), default="table", show_default=True,
+    help="Tables to read, one JSON object, or a page that needs nothing else.",
 )  # fmt: skip
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), default=0.99, show_default=True,
     help="The least score of a symbol, the known part of its seconds.",
 )  # fmt: skip
 @click.option("--quick", is_flag=True, help="Look at names, sizes and footers of files, not at every byte.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the page to this file. [default: standard output]",
+)
 @reporting_errors
 def quality_command(
-    root: Path | str, leave_out_damaged: bool, date: str, form: str, threshold: float, quick: bool
+    root: Path | str, leave_out_damaged: bool, date: str, form: str, threshold: float, quick: bool, output: Path | None
 ) -> None:
     """Check a day of a tape, and say what each symbol's day is good for.
 
@@ -43,15 +50,28 @@ def quality_command(
     \b
     Example:
       fixtape quality ./tape --date 2026-03-01
+      fixtape quality ./tape --date 2026-03-01 --format html --output quality.html
     """
+    if output is not None and form != "html":
+        raise click.UsageError("--output is for --format html; redirect standard output for the others")
     with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape:
         found = tape.quality(date, full=not quick)
         if form == "json":
             click.echo(json_text(found.as_dict()))
+        elif form == "html":
+            _write_page(page(found, threshold), output, root)
         else:
             _print_tables(found)
     if not found.passes(threshold):
         sys.exit(EXIT_FINDINGS)
+
+
+def _write_page(text: str, output: Path | None, root: Path | str) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    write_text(text, output, tape=root)
+    click.echo(f"page: {output}", err=True)
 
 
 def _print_tables(found: "Report") -> None:

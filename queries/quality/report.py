@@ -7,6 +7,7 @@ Left to others: a page (`quality.page`), lines and exit codes (`quality_cli`).
 A check that cannot be run is an error of the day, and the others run all the same.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -27,15 +28,18 @@ from queries.quality.sessions import Session
 from queries.times import iso
 
 THRESHOLD: Final = 0.99  # Of a symbol's score, unless asked otherwise.
+_PARTS: Final = re.compile(r" ?\b(Says|Computed|Thresholds|Source): ")
+_NAMED: Final = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
 _ORDER: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One check, and what it came to."""
+    """One check, and what it came to. about: what it says, how and by which thresholds, from its docstring."""
 
     name: str
     title: str
+    about: Mapping[str, str]
     severity: Severity | None  # Of its worst finding.
     summary: str
     findings: tuple[Finding, ...]
@@ -157,7 +161,21 @@ def _run(check: Check, day: Day) -> Ran:
         failed = Finding(check.name, Severity.ERROR, None, day.from_ns, day.until_ns, 1, text)
         outcome, findings = Outcome("could not be run"), [failed]
     worst = min((it.severity for it in findings), key=_ORDER.__getitem__, default=None)
-    return Ran(check.name, check.title, worst, outcome.summary, tuple(findings), outcome.figures)
+    return Ran(check.name, check.title, _about(check), worst, outcome.summary, tuple(findings), outcome.figures)
+
+
+def _about(check: Check) -> dict[str, str]:
+    """Return the parts of a check's docstring, each on one line, thresholds with their values; none under `-OO`."""
+    text = _NAMED.sub(lambda found: _valued(check, found[0]), " ".join((check.__doc__ or "").split()))
+    parts = _PARTS.split(text)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _valued(check: Check, name: str) -> str:
+    value = getattr(check, name, None)
+    if not isinstance(value, int | float):
+        return name
+    return f"{name} ({value // 10**9} s)" if name.endswith("_NS") or "_NS_" in name else f"{name} ({value})"
 
 
 def _limited(name: str, outcome: Outcome) -> list[Finding]:
