@@ -15,7 +15,7 @@ from lake_rows import SECOND, add
 from told import Told, ns
 
 from capture.columns import NULL
-from queries.silence import silence_sources
+from queries.silence import SESSION_PARTS, silence_sources
 from queries.tape import Tape
 from queries.times import Window
 
@@ -204,7 +204,6 @@ def test_silence_reads_no_less_than_it_needs(sessions: list[Any], window: tuple[
         files, parameters = silence_sources(engine, None, bounds)
         everything = {**parameters, "numbers_ns": min(parameters["numbers_ns"], bounds.start_ns - 180 * SECOND)}
         answers = [
-            engine.ask("silence", files, asked, parts={"numbered": "part_numbered"}).fetchall()
-            for asked in (parameters, everything)
+            engine.ask("silence", files, asked, parts=SESSION_PARTS).fetchall() for asked in (parameters, everything)
         ]
     assert answers[0] == answers[1]
