@@ -28,12 +28,13 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from queries.text import shown
+from storage.errors import SendableError
 
 SUGGESTIONS: Final = 3
 SYMBOL_CHARACTERS: Final = 40
 
 
-class QueryError(Exception):
+class QueryError(SendableError):
     """Base of the errors of queries; `exit_code` is what the command ends with when one gets that far."""
 
     exit_code: ClassVar[int] = 1

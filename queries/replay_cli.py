@@ -18,9 +18,12 @@ from capture.cli_support import reporting_errors
 from queries.cli_support import limit_option, opened_tape, root_argument, symbol_option, window_options
 from queries.errors import Misused
 from queries.frames import best_table, frames, write_csv, write_json
+from queries.parts import SplitReplay
 from queries.render import TABLE_ROWS, emit
 from queries.replay import Replay
+from storage.executor_cli import executor_of, executor_options
 
+Books = Replay | SplitReplay
 EVERY_DEFAULT: Final = "1s"
 SPEED_DEFAULT: Final = 1.0
 
@@ -41,6 +44,7 @@ SPEED_DEFAULT: Final = 1.0
 @click.option("--watch", "watched", is_flag=True, help="Play it in the terminal as a ladder; space pauses, q quits.")
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=SPEED_DEFAULT, show_default=True,
               help="With --watch: seconds of tape in a second.")  # fmt: skip
+@executor_options
 @reporting_errors
 def replay_command(
     root: Path | str,
@@ -56,6 +60,9 @@ def replay_command(
     limit: int | None,
     watched: bool,
     speed: float,
+    engine: str,
+    workers: int | None,
+    scheduler: str | None,
 ) -> None:
     """Print the books of a symbol at an interval, or after each message.
 
@@ -67,9 +74,14 @@ def replay_command(
       fixtape replay ./tape --symbol BTC/USD --from 2026-03-01T12:00Z --to 2026-03-01T13:00Z --every 100ms --format csv
       fixtape replay ./tape --symbol BTC/USD --every 100ms --watch --speed 10
     """
-    with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape:
+    with (
+        executor_of(engine, workers, scheduler) as executor,
+        opened_tape(root, leave_out_damaged=leave_out_damaged) as tape,
+    ):
         step = None if events and every is None else every or EVERY_DEFAULT
-        replay = tape.replay(symbol, start, end, every=step, events=events, depth=depth)
+        replay: Books = tape.replay(symbol, start, end, every=step, events=events, depth=depth)
+        if engine != "one":
+            replay = tape.replay_by(executor, symbol, start, end, every=step, events=events, depth=depth)
         if watched:
             _watch(replay, symbol, depth, speed)
         elif form in ("parquet", "arrow"):
@@ -81,7 +93,7 @@ def replay_command(
                 _write_text(replay, form, depth, limit, file)
 
 
-def _watch(replay: Replay, symbol: str, depth: int, speed: float) -> None:
+def _watch(replay: Books, symbol: str, depth: int, speed: float) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Misused("replay: --watch plays in a terminal, and this is none; use --format for a file or a pipe")
     from queries.watch import watch
@@ -89,7 +101,7 @@ def _watch(replay: Replay, symbol: str, depth: int, speed: float) -> None:
     watch(symbol, frames(replay), depth, speed)
 
 
-def _print(replay: Replay, form: str, depth: int, limit: int | None) -> None:
+def _print(replay: Books, form: str, depth: int, limit: int | None) -> None:
     if form == "table":
         most = TABLE_ROWS if limit is None else limit
         emit(best_table(islice(frames(replay), most + 1 if most else None)), "table", limit=most)
@@ -97,7 +109,7 @@ def _print(replay: Replay, form: str, depth: int, limit: int | None) -> None:
         _write_text(replay, form, depth, limit, sys.stdout)
 
 
-def _write_text(replay: Replay, form: str, depth: int, limit: int | None, file: TextIO) -> None:
+def _write_text(replay: Books, form: str, depth: int, limit: int | None, file: TextIO) -> None:
     found = islice(frames(replay), limit or None)
     if form == "csv":
         write_csv(found, depth, file)
@@ -107,7 +119,7 @@ def _write_text(replay: Replay, form: str, depth: int, limit: int | None, file: 
         emit(best_table(found), "table", limit=0, file=file)
 
 
-def _write_columns(replay: Replay, form: str, out: Path | None, limit: int | None) -> None:
+def _write_columns(replay: Books, form: str, out: Path | None, limit: int | None) -> None:
     """Write record batches; a file gets its name once it is whole."""
     batches = _first(replay, limit)
     if out is None:

@@ -6,6 +6,8 @@ Left to others: rebuilding a book (`queries.books`), printing (`queries.render`)
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -24,14 +26,16 @@ from queries.file_gate import FileGate
 from queries.holdings import Explained, explained, tables
 from queries.measures import DEFAULTS, measures, require_known
 from queries.measures import Options as MeasureOptions
+from queries.parts import Opening, SplitReplay, export_parts
 from queries.replay import Replay, at_times, every_so_often
 from queries.silence import silence
 from queries.sql_session import SqlSession
 from queries.times import MILLISECOND_NS, NS_MAX, Duration, Time, Window, around, as_ns, duration_ns, iso, window
 from queries.why import why
 from storage.errors import LakeMissing
+from storage.executors import Executor
 from storage.places import is_address, open_lake
-from storage.schemas import SIGHTINGS, TABLES
+from storage.schemas import SIGHTINGS, TABLE_LAST, TABLES
 from storage.time_travel import versions_at, versions_at_time
 
 if TYPE_CHECKING:
@@ -76,6 +80,7 @@ class Tape:
             self._lake = open_lake(self.path)
         except LakeMissing as error:
             raise NotALake(self.path) from error
+        self._leave_out_damaged = leave_out_damaged
         self._versions = None if as_of is None else self._versions_as_of(as_of)
         self._engine = self._load()
 
@@ -93,6 +98,11 @@ class Tape:
             locked=self._locked,
             limits=self._limits,
         )
+
+    @property
+    def opening(self) -> Opening:
+        """How another process opens this tape, with the same files listed."""
+        return Opening(self.path, self._lake.versions().get(TABLE_LAST), self._leave_out_damaged)
 
     def __enter__(self) -> Self:
         return self
@@ -262,20 +272,43 @@ class Tape:
         Errors: as `changes`, and as it runs FilesDamaged; BeyondInt64; Misused unless either an interval or events are
             asked for.
         """
+        bounds, step_ns = self._replayed(symbol, start, end, every, events=events)
+        instants = None if step_ns is None else every_so_often(bounds, step_ns)
+        return Replay(self._engine, symbol, bounds, depth, instants)
+
+    def replay_by(
+        self,
+        executor: Executor,
+        symbol: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        *,
+        every: Duration | None = None,
+        events: bool = False,
+        depth: int = 10,
+    ) -> SplitReplay:
+        """Return the same record batches as `replay`, in parts of an hour by several processes or a cluster.
+
+        Errors: as `replay`; PartFailed.
+        """
+        bounds, step_ns = self._replayed(symbol, start, end, every, events=events)
+        return SplitReplay(executor, self.opening, symbol, bounds, every_ns=step_ns, depth=depth)
+
+    def _replayed(
+        self, symbol: str, start: Time | None, end: Time | None, every: Duration | None, *, events: bool
+    ) -> tuple[Window, int | None]:
+        """Return the window of a replay and its interval, which events have none of."""
         if events == (every is not None):
             raise Misused("replay: give either every, an interval such as 100ms, or events")
+        step_ns = None if every is None else duration_ns(every)
         bounds = window(start, end)
         self._require(symbol, bounds)
         extent = self._engine.extent()
         assert extent is not None, "a lake that knows a symbol has rows"
-        if end is None:
-            bounds = Window(bounds.start_ns, extent[1] + 1)
-        if every is None:
-            return Replay(self._engine, symbol, bounds, depth, None)
-        step_ns = duration_ns(every)
+        start_ns, end_ns = bounds
         if start is None:
-            bounds = Window(-(-extent[0] // step_ns) * step_ns, bounds.end_ns)
-        return Replay(self._engine, symbol, bounds, depth, every_so_often(bounds, step_ns))
+            start_ns = -(-extent[0] // (step_ns or 1)) * (step_ns or 1)
+        return Window(start_ns, extent[1] + 1 if end is None else end_ns), step_ns
 
     def export(
         self,
@@ -289,20 +322,27 @@ class Tape:
         force: bool = False,
         python: str | None = None,
         progress: Progress | None = None,
+        executor: Executor | None = None,
     ) -> Exported:
         """Write symbols, or all, day by day in the format of another tool; docs/export.md has the formats.
 
         What is in the directory and whole is left alone, unless forced. Returns what was written and what was refused
         because the format cannot hold it. python: of the environment that has nautilus_trader, for that format.
+        executor: who does the symbols and days; this process if not given.
         Errors: as `changes`; Misused; ManifestDamaged; PeerFailed; FilesDamaged; BeyondInt64; OSError.
         """
         bounds = window(start, end)
         wanted = self.symbols() if symbols is None else list(dict.fromkeys(symbols))
         for symbol in wanted:
             self._require(symbol, bounds)
-        exporter = Exporter(self._engine, self._lake.versions(), self.path, f"fixtape {version('fixtape')}")
         made = export_format(form, python=python)
+        by = None if executor is None else partial(export_parts, executor, self.opening, python)
+        exporter = replace(self.exporter(), by=by)
         return exporter.run(made, Path(directory), wanted, bounds, depth=depth, force=force, progress=progress)
+
+    def exporter(self) -> Exporter:
+        """Return what exports this tape, as listed."""
+        return Exporter(self._engine, self._lake.versions(), self.path, f"fixtape {version('fixtape')}")
 
     def symbols(self) -> list[str]:
         """Return every symbol that a message was about, sorted."""

@@ -41,21 +41,25 @@ from typing import Any, ClassVar
 from capture.sinks import NoRoom
 
 
-class StorageError(Exception):
-    """Anything that storage raises on purpose."""
-
-    exit_code: ClassVar[int] = 74
+class SendableError(Exception):
+    """An error that another process can be told, whatever the arguments of its own `__init__` are called."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to make it again from its text and fields: in another process no `__init__` is called."""
+        """Return how to make it again from its text and fields: there no `__init__` is called."""
         return _again, (type(self), self.args, self.__dict__)
 
 
-def _again(kind: type[StorageError], args: tuple[Any, ...], fields: dict[str, Any]) -> StorageError:
+def _again(kind: type[SendableError], args: tuple[Any, ...], fields: dict[str, Any]) -> SendableError:
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(fields)
     return error
+
+
+class StorageError(SendableError):
+    """Anything that storage raises on purpose."""
+
+    exit_code: ClassVar[int] = 74
 
 
 class RootLocked(StorageError):

@@ -16,6 +16,7 @@ from capture.cli_support import reporting_errors
 from queries.cli_support import opened_tape, root_argument, window_options
 from queries.export.formats import FORMATS, PEER_FORMAT
 from queries.text import shown
+from storage.executor_cli import executor_of, executor_options
 
 if TYPE_CHECKING:
     from queries.export.runner import Progress
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Write again what is there and whole.")
 @click.option("--python", envvar="FIXTAPE_NAUTILUS_PYTHON", show_envvar=True,
               help="Python of the environment that has nautilus_trader, for that format.")  # fmt: skip
+@executor_options
 @reporting_errors
 def export_command(
     root: Path | str,
@@ -45,6 +47,9 @@ def export_command(
     depth: int | None,
     force: bool,
     python: str | None,
+    engine: str,
+    workers: int | None,
+    scheduler: str | None,
 ) -> None:
     """Write symbols day by day in the format of another tool.
 
@@ -56,7 +61,11 @@ def export_command(
     Example:
       fixtape export ./tape --format tardis-incremental --symbol BTC/USD --from 2026-03-01T00:00Z --output ./out
     """
-    with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape, _bar() as progress:
+    with (
+        executor_of(engine, workers, scheduler) as executor,
+        opened_tape(root, leave_out_damaged=leave_out_damaged) as tape,
+        _bar() as progress,
+    ):
         done = tape.export(
             form,
             directory,
@@ -67,6 +76,7 @@ def export_command(
             force=force,
             python=python if form == PEER_FORMAT else None,
             progress=progress,
+            executor=None if engine == "one" else executor,
         )
     for output in done.written:
         for part in output.files:

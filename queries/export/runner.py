@@ -60,13 +60,39 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class DayPart:
+    """One symbol and day for whoever makes it. Fields: as of `SymbolDay` and `Exporter.run`."""
+
+    form: str
+    directory: Path
+    symbol: str
+    date: str
+    bounds: Window
+    depth: int
+
+    def __str__(self) -> str:
+        return f"export of {self.symbol} {self.date}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A day that a format cannot hold, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exporter:
-    """Exports from one engine. versions: of the lake's logs; tape: where it stands, a path if it is a directory."""
+    """Exports from one engine. versions: of the lake's logs; tape: where it stands, a path if it is a directory.
+
+    by: does the parts elsewhere, in their order; here, one after the other, if not given.
+    """
 
     engine: Engine
     versions: Mapping[str, int]
     tape: Path | str
     software: str
+    by: "Callable[[Sequence[DayPart]], Iterator[Output | Refused]] | None" = None
 
     def run(
         self,
@@ -95,30 +121,22 @@ class Exporter:
             for day, part in days_of(self.engine, bounds)
             for symbol in symbols
         ]
+        sources = [(day, source) for day in days if (source := _source(day)) is not None]
+        wanted = [it for it in sources if force or not _is_done(manifest, form, *it)]
+        done.skipped = len(sources) - len(wanted)
         try:
-            for place, day in enumerate(days):
-                told.begun(day.symbol, day.date, place, len(days))
-                source = _source(day)
-                if source is None:
+            for (day, _), made in zip(wanted, self._made(form, directory, wanted, told), strict=True):
+                if isinstance(made, Refused):
+                    done.refused[day.symbol, day.date] = made.reason
                     continue
-                if not force and _is_done(manifest, form, day, source):
-                    done.skipped += 1
-                    continue
-                try:
-                    output = self._output(form, directory, day, source)
-                except DoesNotFit as error:
-                    done.refused[day.symbol, day.date] = str(error)
-                    continue
-                replaced = manifest.get(output.key)
-                manifest.put(output)
-                if replaced is not None and {part.name for part in replaced.files} - {
-                    part.name for part in output.files
-                }:
+                replaced = manifest.get(made.key)
+                manifest.put(made)
+                if replaced is not None and {part.name for part in replaced.files} - {part.name for part in made.files}:
                     manifest.write()  # Before what it named is gone.
-                    manifest.remove(replaced, but=output)
+                    manifest.remove(replaced, but=made)
                 if day.name != day.symbol.replace("/", "-"):
                     manifest.names[day.symbol] = day.name
-                done.written.append(output)
+                done.written.append(made)
                 unwritten += 1
                 if unwritten == MANIFEST_OUTPUTS:
                     manifest.write()
@@ -127,6 +145,31 @@ class Exporter:
             if unwritten:
                 manifest.write()
         return done
+
+    def _made(
+        self, form: ExportFormat, directory: Path, wanted: Sequence[tuple[SymbolDay, str]], told: Progress
+    ) -> "Iterator[Output | Refused]":
+        """Yield what is made of each day, in their order."""
+        here = (self.output(form, directory, day, source) for day, source in wanted)
+        parts = [DayPart(form.name, directory, day.symbol, day.date, day.bounds, day.depth) for day, _ in wanted]
+        made = here if self.by is None else self.by(parts)
+        for place, (day, _) in enumerate(wanted):
+            told.begun(day.symbol, day.date, place, len(wanted))
+            yield next(made)
+
+    def day(self, part: "DayPart", form: ExportFormat) -> "Output | Refused":
+        """Return what is made of one symbol and day. Errors: as of `run`."""
+        day = SymbolDay(self.engine, part.symbol, part.date, part.bounds, part.depth)
+        source = _source(day)
+        assert source is not None, "the tape is as it was listed by whoever asks"
+        return self.output(form, part.directory, day, source)
+
+    def output(self, form: ExportFormat, directory: Path, day: SymbolDay, source: str) -> "Output | Refused":
+        """Write one symbol and day; return what was written, or why it cannot be."""
+        try:
+            return self._output(form, directory, day, source)
+        except DoesNotFit as error:
+            return Refused(str(error))
 
     def _output(self, form: ExportFormat, directory: Path, day: SymbolDay, source: str) -> Output:
         with Outputs(directory) as outputs:
