@@ -23,6 +23,7 @@ from queries.times import Window
 from storage.executors import Executor
 
 if TYPE_CHECKING:
+    from queries.quality.report import Ran
     from queries.tape import Tape
 
 PART_NS: Final = 3600 * 10**9  # Of a replay: with key frames each batch, a part's own beginning costs little.
@@ -131,3 +132,28 @@ def export_part(part: ExportPart) -> Output | Refused:
     """Return what is made of one part."""
     form = export_format(part.day.form, python=part.python)
     return part.opening.tape().exporter().day(part.day, form)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPart:
+    """One check of a day's quality, and how the tape is opened. full: as of `Tape.quality`."""
+
+    opening: Opening
+    date: str
+    full: bool
+    name: str
+
+    def __str__(self) -> str:
+        return f"check {self.name} of {self.date}"
+
+
+def check_parts(executor: Executor, opening: Opening, date: str, full: bool, names: Sequence[str]) -> Iterator["Ran"]:
+    """Yield what each check comes to, in their order."""
+    return executor.run(check_part, [CheckPart(opening, date, full, name) for name in names])
+
+
+def check_part(part: CheckPart) -> "Ran":
+    """Return what one check comes to."""
+    from queries.quality.report import run_check  # noqa: PLC0415 - it brings the journal's reader
+
+    return run_check(part.opening.tape().quality_day(part.date, full=part.full), part.name)

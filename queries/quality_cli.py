@@ -15,6 +15,7 @@ from queries.cli_support import opened_tape, root_argument
 from queries.output import write_text
 from queries.quality.page import page
 from queries.render import emit, json_text
+from storage.executor_cli import executor_of, executor_options
 
 if TYPE_CHECKING:
     from queries.quality.report import Report
@@ -37,9 +38,19 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the page to this file. [default: standard output]",
 )
+@executor_options
 @reporting_errors
 def quality_command(
-    root: Path | str, leave_out_damaged: bool, date: str, form: str, threshold: float, quick: bool, output: Path | None
+    root: Path | str,
+    leave_out_damaged: bool,
+    date: str,
+    form: str,
+    threshold: float,
+    quick: bool,
+    output: Path | None,
+    engine: str,
+    workers: int | None,
+    scheduler: str | None,
 ) -> None:
     """Check a day of a tape, and say what each symbol's day is good for.
 
@@ -54,8 +65,11 @@ def quality_command(
     """
     if output is not None and form != "html":
         raise click.UsageError("--output is for --format html; redirect standard output for the others")
-    with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape:
-        found = tape.quality(date, full=not quick)
+    with (
+        executor_of(engine, workers, scheduler) as executor,
+        opened_tape(root, leave_out_damaged=leave_out_damaged) as tape,
+    ):
+        found = tape.quality(date, full=not quick, executor=None if engine == "one" else executor)
         if form == "json":
             click.echo(json_text(found.as_dict()))
         elif form == "html":

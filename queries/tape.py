@@ -26,7 +26,7 @@ from queries.file_gate import FileGate
 from queries.holdings import Explained, explained, tables
 from queries.measures import DEFAULTS, measures, require_known
 from queries.measures import Options as MeasureOptions
-from queries.parts import Opening, SplitReplay, export_parts
+from queries.parts import Opening, SplitReplay, check_parts, export_parts
 from queries.replay import Replay, at_times, every_so_often
 from queries.silence import silence
 from queries.sql_session import SqlSession
@@ -39,6 +39,7 @@ from storage.schemas import SIGHTINGS, TABLE_LAST, TABLES
 from storage.time_travel import versions_at, versions_at_time
 
 if TYPE_CHECKING:
+    from queries.quality.day import Day
     from queries.quality.report import Report
 
 Order = Literal["arrival", "venue"]
@@ -423,15 +424,23 @@ class Tape:
         self._require(symbol, bounds)
         return why(self._engine, symbol, closed(self._engine, bounds))
 
-    def quality(self, date: str, *, full: bool = True) -> "Report":
+    def quality(self, date: str, *, full: bool = True, executor: Executor | None = None) -> "Report":
         """Return the report of a UTC date: ten checks, their findings, and the condition of each symbol.
 
-        date: YYYY-MM-DD. full: verify every byte of the day's files, not only names, sizes and footers.
+        date: YYYY-MM-DD. full: verify every byte of the day's files, not only names, sizes and footers. executor: who
+            runs the checks; this process if not given.
         Errors: TimeNotUnderstood; EmptyWindow where nothing of that date was recorded.
         """
         from queries.quality.report import report  # noqa: PLC0415 - it brings the journal's reader
 
-        return report(self._engine, self.path, date, full=full)
+        by = None if executor is None else partial(check_parts, executor, self.opening, date, full)
+        return report(self._engine, self.path, date, full=full, by=by)
+
+    def quality_day(self, date: str, *, full: bool = True) -> "Day":
+        """Return a UTC date as every check sees it. Errors: as `quality`."""
+        from queries.quality.day import Day  # noqa: PLC0415 - as above
+
+        return Day(self._engine, self.path, date, full=full)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return the relation of one SELECT over the views; unlocked, of whatever has one.

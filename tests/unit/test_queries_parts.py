@@ -49,6 +49,17 @@ def test_an_export_in_parts_writes_the_same_files(tape: Path, tmp_path: Path) ->
     }
 
 
+def test_a_day_checked_in_parts_has_the_same_report(tape: Path) -> None:
+    """Findings and figures of all ten checks, and the conditions that follow."""
+    with Tape(tape) as it, Processes(2) as executor:
+        alone = it.quality("2026-03-01")
+        parts = it.quality("2026-03-01", executor=executor)
+
+    assert len(parts.checks) == 10
+    assert parts.findings
+    assert parts == alone
+
+
 def test_parts_of_a_replay_begin_on_its_instants() -> None:
     """An hour or so each, fewer where an hour has very many instants."""
     bounds = Window(7, 7 + 3 * HOUR_NS)
