@@ -13,7 +13,7 @@ from lake_rows import DEFAULTS, T0, add
 from capture.columns import NO_SIDE, NULL, Action, Columns, Verdict
 from storage.batches import DAY_NS
 from storage.lake import Lake
-from storage.schemas import ENUM_NAMES, SCHEMAS
+from storage.schemas import ENUM_NAMES, SCHEMAS, TABLES
 
 WIDTHS = {"q": 64, "i": 32, "h": 16, "b": 8}
 text = st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
@@ -53,7 +53,7 @@ def expected(table: str, row: dict[str, Any]) -> dict[str, Any]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(data=st.data(), table=st.sampled_from(list(SCHEMAS)))
+@given(data=st.data(), table=st.sampled_from(TABLES))
 def test_rows_come_back_as_they_were(data: st.DataObject, table: str) -> None:
     """Every value, null and name survives; each row is in the file of its date, in order; a second lake is equal."""
     written = data.draw(rows(table))
@@ -79,6 +79,6 @@ def test_rows_come_back_as_they_were(data: st.DataObject, table: str) -> None:
 def test_the_generator_knows_every_column() -> None:
     """A column added to the layouts gets a default in the helpers too."""
     assert {table: set(row) for table, row in DEFAULTS.items()} == {
-        table: set(schema.names) for table, schema in SCHEMAS.items()
+        table: set(schema.names) for table, schema in SCHEMAS.items() if table in TABLES
     }
     assert (len(Action), len(Verdict)) == (len(ENUM_NAMES["action"]), len(ENUM_NAMES["verdict"]))

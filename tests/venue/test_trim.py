@@ -141,7 +141,12 @@ def test_a_flipped_bit_in_any_table_keeps_them(tape: Path, table: str) -> None:
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
 
-    assert all("expected SHA-256" in reason and f"{table}/date=" in reason for reason in kept(tape))
+    reasons = [it.kept for it in outcomes(tape)]
+
+    if table == "events":  # Over the time of a short segment there may be none, and so no file that is damaged.
+        reasons = [reason for reason in reasons if reason]
+    assert reasons
+    assert all("expected SHA-256" in reason and f"{table}/date=" in reason for reason in reasons)
 
 
 def test_a_file_that_is_missing_keeps_them(tape: Path) -> None:
