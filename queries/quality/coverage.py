@@ -172,20 +172,26 @@ def _asked(engine: Engine, sessions: list[Session]) -> dict[str, dict[str, _Aske
 
 
 def _active(engine: Engine, bounds: Window, judged: dict[str, tuple[Spans, Spans]]) -> dict[str, dict[int, int]]:
-    """Return by symbol and hour in how many of its known seconds a message came."""
-    known = [
-        (symbol, begin, end)
-        for symbol, (expected, unknown) in judged.items()
-        for begin, end in without(expected, unknown)
-    ]
+    """Return by symbol and hour in how many of its known seconds a message came.
+
+    Hour by hour, so that no more is held than the seconds of one.
+    """
+    known = {symbol: without(expected, unknown) for symbol, (expected, unknown) in judged.items()}
     found: dict[str, dict[int, int]] = defaultdict(dict)
-    files = engine.files("messages", start_ns=bounds.start_ns, end_ns=bounds.end_ns)
-    lists = {
-        "symbols": [it[0] for it in known],
-        "begins": [it[1] for it in known],
-        "ends": [it[2] for it in known],
-    }
-    rows = engine.ask("quality_active", {"messages": files}, {**bounds._asdict(), **lists}).fetchall() if known else []
-    for symbol, hour, count in rows:
-        found[symbol][hour] = count
+    for hour, start_s in enumerate(range(bounds.start_ns // SECOND_NS, bounds.end_ns // SECOND_NS, HOUR_S)):
+        whole = [Span(start_s, start_s + HOUR_S)]
+        spans = [(symbol, span) for symbol, of_symbol in known.items() for span in common(of_symbol, whole)]
+        window = Window(start_s * SECOND_NS, (start_s + HOUR_S) * SECOND_NS)
+        files = engine.files("messages", start_ns=window.start_ns, end_ns=window.end_ns)
+        if not spans or not files:
+            continue
+        lists = {
+            "symbols": [symbol for symbol, _ in spans],
+            "begins": [span.begin for _, span in spans],
+            "ends": [span.end for _, span in spans],
+        }
+        for symbol, count in engine.ask(
+            "quality_active", {"messages": files}, {**window._asdict(), **lists}
+        ).fetchall():
+            found[symbol][hour] = count
     return found

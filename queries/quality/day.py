@@ -41,15 +41,27 @@ class Day:
         self.from_ns = max(extent[0], start_ns)
 
     def ask(
-        self, name: str, *tables: str, parts: Mapping[str, str] = _NO_PARTS, **parameters: object
+        self,
+        name: str,
+        *tables: str,
+        parts: Mapping[str, str] = _NO_PARTS,
+        window: Window | None = None,
+        before_ns: int = 0,
+        **parameters: object,
     ) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement over the day's files of some tables; it may use $start_ns and $end_ns."""
-        files = {
-            table: self.engine.files(table, start_ns=self.bounds.start_ns, end_ns=self.bounds.end_ns)
-            for table in tables
-        }
-        given = {**self.bounds._asdict(), **parameters}
+        """Return the rows of a statement over files of some tables; it may use $start_ns and $end_ns.
+
+        window: a part of the day, all of it if not given. before_ns: how far before it files are read as well.
+        """
+        start_ns, end_ns = window or self.bounds
+        files = {table: self.engine.files(table, start_ns=start_ns - before_ns, end_ns=end_ns) for table in tables}
+        given = {"start_ns": start_ns, "end_ns": end_ns, **parameters}
         return self.engine.ask(name, files, used(name, parts, given), parts=parts).fetchall()
+
+    def windows(self, length_ns: int) -> list[Window]:
+        """Return the day in windows of a length, those that the tape covers."""
+        starts = range(self.bounds.start_ns, self.bounds.end_ns, length_ns)
+        return [Window(at, at + length_ns) for at in starts if at < self.until_ns and at + length_ns > self.from_ns]
 
     def ask_sessions(self, name: str, **parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement that reads the parts of sessions, `queries.silence`."""

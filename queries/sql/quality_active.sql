@@ -1,6 +1,6 @@
--- In how many seconds of each hour something came of a symbol, those alone that are known of it: stretches of whole
+-- In how many seconds of a window something came of a symbol, those alone that are known of it: stretches of whole
 -- seconds, `$begins[i]` to `$ends[i]` of `$symbols[i]`, none of which touch.
-SELECT spoken.symbol, (spoken.second - $start_ns // 1000000000) // 3600 AS hour, count(*) AS active
+SELECT spoken.symbol, count(*) AS active
 FROM (
     SELECT DISTINCT symbol, receive_ns // 1000000000 AS second
     FROM messages
@@ -14,4 +14,4 @@ ASOF INNER JOIN (
 ) AS known
     ON spoken.symbol = known.symbol AND spoken.second >= known.begin_s
 WHERE spoken.second < known.end_s
-GROUP BY spoken.symbol, hour
+GROUP BY spoken.symbol

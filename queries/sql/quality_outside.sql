@@ -20,7 +20,11 @@ FROM (
             bool_or(quote.flags & 4 <> 0) AS is_suspect
         FROM quotes AS quote
         INNER JOIN scales USING (symbol)
-        WHERE quote.bid_price_scaled IS NOT NULL AND quote.offer_price_scaled IS NOT NULL
+        WHERE
+            quote.receive_ns >= $start_ns - $standing_ns
+            AND quote.receive_ns < $end_ns + 2000000000
+            AND quote.bid_price_scaled IS NOT NULL
+            AND quote.offer_price_scaled IS NOT NULL
         GROUP BY quote.symbol, second
     ),
     traded AS (

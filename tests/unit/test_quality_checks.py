@@ -10,7 +10,7 @@ from told import ns
 
 from capture.columns import Flag, Side, Verdict
 from queries.errors import EmptyWindow
-from queries.quality.checks import CHECKS
+from queries.quality.checks import CHECKS, latency
 from queries.quality.checks.ghosts import STALE_NS
 from queries.quality.findings import FINDINGS_LIMIT
 
@@ -168,6 +168,25 @@ def test_clocks_that_go_back_or_are_off_are_told(tmp_path: Path) -> None:
     report = play.stopped(99).report(tmp_path)
 
     assert told_by(report, "latency") == [("warning", None, 91.25, 92.0, 1), ("warning", None, 93.0, 93.0, 1)]
+
+
+def test_a_step_between_two_lots_of_numbers_is_seen_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages are put in order so many at a time, and each lot begins with the end of the one before."""
+    monkeypatch.setattr(latency, "NUMBERS", 7)
+    play = clean()
+    for step in range(8):
+        play.change(91 + step % 2 / 2 + step / 100)
+
+    steps = told_by(play.stopped(99).report(tmp_path), "latency")
+
+    assert [(begin, end) for _, _, begin, end, _ in steps] == [(91.02, 91.51), (91.04, 91.53), (91.06, 91.55)]
+
+
+def test_a_trade_right_after_a_border_is_judged_by_the_quote_before_it(tmp_path: Path) -> None:
+    """The day is looked at in parts; 300 s into the tape one begins."""
+    play = clean().quote(295, 280030, 280130).trade(300.5, 280130).trade(300.6, 290000)
+
+    assert told_by(play.stopped(310).report(tmp_path), "outside") == [("warning", BTC, 300.6, 300.6, 1)]
 
 
 def test_latency_that_is_too_long_is_told(tmp_path: Path) -> None:

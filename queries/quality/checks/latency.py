@@ -12,16 +12,21 @@ with a bad time.
 Source: design section 5, `receive_ns` and `sending_ms`; faults, clock steps.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from queries.quality.day import Day
 from queries.quality.findings import Finding, Outcome, Severity, counted
+from queries.times import Window
 
 name: Final = "latency"
 title: Final = "Latency and clocks"
 MEDIAN_MS_LIMIT: Final = 1_000
 P99_MS_LIMIT: Final = 5_000
 EARLY_MS_LIMIT: Final = -100
+NUMBERS: Final = 2_000_000  # Of a session, that are put in order at once: some 200 MB.
+NUMBERS_BEFORE: Final = 1_000  # Of those before, so that a step between two lots is seen: heartbeats may lie there.
+BEFORE_NS: Final = 60 * 10**9  # In which they came.
 
 
 def run(day: Day) -> Outcome:
@@ -41,7 +46,22 @@ def run(day: Day) -> Outcome:
         if bad:
             text = f"{counted(bad, 'message')} with a SendingTime that cannot be"
             found.append(Finding(name, Severity.WARNING, None, bad_first_ns, bad_last_ns, bad, text, session_id))
-    for session_id, seq, from_ns, to_ns in day.ask("quality_clocks", "messages"):
+    for session_id, seq, from_ns, to_ns in _steps_back(day):
         text = f"the receive time went back by {(to_ns - from_ns) / 1e6:,.3f} ms"
         found.append(Finding(name, Severity.WARNING, None, from_ns, to_ns, 1, text, session_id, seq))
     return Outcome(summary, found, figures)
+
+
+def _steps_back(day: Day) -> Iterator[tuple[str, int, int, int]]:
+    """Yield session, number, time and the time before of each step, so many numbers at a time."""
+    for session_id, first, last, from_ns, to_ns in day.ask("quality_numbers", "messages", numbers=NUMBERS):
+        yield from day.ask(
+            "quality_clocks",
+            "messages",
+            window=Window(from_ns, to_ns + 1),
+            before_ns=BEFORE_NS,
+            session_id=session_id,
+            first=first,
+            last=last,
+            earliest=first - NUMBERS_BEFORE,
+        )
