@@ -66,7 +66,7 @@ def test_mismatches_are_told_and_too_many_of_them_are_an_error(tmp_path: Path) -
 
     report = play.stopped(99).report(tmp_path)
 
-    assert told_by(report, "checksums") == [("error", BTC, 1.0, 91.0, 1), ("warning", BTC, 60.0, 91.0, 1)]
+    assert told_by(report, "checksums") == [("error", BTC, 91.0, 91.0, 1), ("warning", BTC, 60.0, 91.0, 1)]
     assert [it.evidence for it in report.findings if it.check == "checksums"] == [None, "2026-11-22/seg @ 128"]
     assert not report.passes(0.0)
 
@@ -77,7 +77,7 @@ def test_refreshes_that_cannot_be_checked_are_told(tmp_path: Path) -> None:
     for at in range(5):
         play.judged(91 + at, ETH, verdict=Verdict.UNVERIFIED)
 
-    assert told_by(play.stopped(99).report(tmp_path), "checksums") == [("warning", ETH, 1.5, 95.0, 5)]
+    assert told_by(play.stopped(99).report(tmp_path), "checksums") == [("warning", ETH, 91.0, 95.0, 5)]
 
 
 def test_suspect_time_runs_from_the_last_good_message_to_the_snapshot(tmp_path: Path) -> None:

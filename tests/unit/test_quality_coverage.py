@@ -127,3 +127,12 @@ def test_hours_add_up(tmp_path: Path) -> None:
     assert {it.hour: (it.active, it.quiet, it.unknown) for it in cells if it.expected} == {
         11: (60, 239, 0), 12: (0, 401, 0),
     }  # fmt: skip
+
+
+def test_messages_without_a_session_to_judge_them_by_are_told(tmp_path: Path) -> None:
+    """A tape that was merged says nothing of its seconds, which is no good day."""
+    play = clean().stopped(99)
+    play.session = "S2"
+    play.change(120, "XMR/USD").event(125, "merged")
+
+    assert [(it[0], it[1], it[4]) for it in told_by(play.report(tmp_path), "coverage")] == [("warning", None, 1)]

@@ -28,15 +28,16 @@ def run(day: Day) -> Outcome:
         for symbol, session_id, seq, from_ns, to_ns, text in day.ask("quality_mismatches", "events")
     ]
     passed = failed = 0
-    for symbol, first_ns, last_ns, verified, mismatches, unverified in day.ask("quality_checksums", "messages"):
+    for row in day.ask("quality_checksums", "messages"):
+        symbol, first_bad_ns, last_bad_ns, first_open_ns, last_open_ns, verified, mismatches, unverified = row
         passed, failed = passed + verified, failed + mismatches
         compared = verified + mismatches
         if compared and verified / compared < PASS_RATE_LEAST:
             text = f"{verified:,} of {compared:,} checksums agree, less than {PASS_RATE_LEAST:.1%}"
-            found.append(Finding(name, Severity.ERROR, symbol, first_ns, last_ns, mismatches, text))
+            found.append(Finding(name, Severity.ERROR, symbol, first_bad_ns, last_bad_ns, mismatches, text))
         if unverified > UNVERIFIED_SHARE * (compared + unverified):
             text = f"{unverified:,} of {compared + unverified:,} refreshes without a checksum to compare"
-            found.append(Finding(name, Severity.WARNING, symbol, first_ns, last_ns, unverified, text))
+            found.append(Finding(name, Severity.WARNING, symbol, first_open_ns, last_open_ns, unverified, text))
     rate = passed / (passed + failed) if passed + failed else None
     summary = f"{passed:,} of {passed + failed:,} checksums agree"
     return Outcome(summary, found, {"agree": passed, "mismatches": failed, "pass_rate": rate})

@@ -6,7 +6,8 @@ prove that none was sent) or unknown; each end of a session that was not planned
 Computed: from numbers, heartbeats and the events of each symbol, as `fixtape silence` does; time between sessions is
 unknown unless the recorder was stopped, or the venue rolled over.
 Thresholds: a symbol with a known part below KNOWN_LEAST is a warning, with any unknown second info; an end that was not
-planned is a warning, a recorder that did not run is info.
+planned is a warning, a recorder that did not run is info. Symbols whose sessions are told elsewhere, as in a tape that
+was merged, cannot be judged, which is a warning.
 Source: design section 6.
 """
 
@@ -32,6 +33,13 @@ def run(day: Day) -> Outcome:
             text = f"{it.unknown_s:,} of {it.expected_s:,} seconds unknown, {counted(len(it.unknown), 'time')}"
             begin, end = it.unknown[0].begin * SECOND_NS, it.unknown[-1].end * SECOND_NS
             found.append(Finding(name, severity, it.symbol, begin, end, it.unknown_s, text))
+    judged = {it.symbol for it in day.coverage}
+    others = [symbol for (symbol,) in day.ask("symbols", "messages") if symbol not in judged]
+    if others:
+        text = (
+            f"{counted(len(others), 'symbol')} with messages and no session to judge them by: {', '.join(others[:3])}"
+        )
+        found.append(Finding(name, Severity.WARNING, None, day.from_ns, day.until_ns, len(others), text))
     if day.until_ns - day.from_ns < DAY_NS - SECOND_NS:
         text = "the tape holds a part of the day"
         found.append(Finding(name, Severity.INFO, None, day.from_ns, day.until_ns, 1, text))
