@@ -29,6 +29,7 @@ from storage.stores import Store, store_at
 CHECKPOINT_COMMITS: Final = 100  # Entries of the log that a reader parses one by one, at most.
 COMMIT_TRIES_LIMIT: Final = 1000  # Entries of others that one commit lets pass before it.
 LOG_DIRECTORY: Final = "_delta_log"
+_PANIC: Final = "PanicException"  # Of Rust, which derives from BaseException, and has no module to be imported from.
 LAST_CHECKPOINT: Final = f"{LOG_DIRECTORY}/_last_checkpoint"
 
 
@@ -76,7 +77,7 @@ class TableLog:
         if next(store.list(LOG_DIRECTORY), None) is None:
             return None
         try:
-            table = DeltaTable(store.location, storage_options=store.options)
+            table = _loaded(store)
             version = int(table.metadata().configuration.get(VERSION_KEY, SCHEMA_VERSION))
         except TableNotFoundError:
             return None  # Killed between making the directory and the first entry.
@@ -183,7 +184,7 @@ class TableLog:
 
     def checkpoint(self, number: int) -> None:
         """Make a checkpoint of a version, durable; entries stay, they tell what was known at any moment."""
-        DeltaTable(self.store.location, version=number, storage_options=self.store.options).create_checkpoint()
+        _loaded(self.store, number).create_checkpoint()
         made = f"{LOG_DIRECTORY}/{number:020}.checkpoint.parquet"
         self.store.sync(made, LAST_CHECKPOINT)
         self.store.put_new(
@@ -192,7 +193,7 @@ class TableLog:
 
     def _at(self, version: int) -> DeltaTable:
         try:
-            return DeltaTable(self.store.location, version=version, storage_options=self.store.options)
+            return _loaded(self.store, version)
         except (OSError, ValueError, DeltaError) as error:
             raise LakeDamaged(self.store.location, f"version {version} unreadable, {_first_line(error)}") from error
 
@@ -201,13 +202,24 @@ class TableLog:
         table, self._table = self._table, None
         try:
             if table is None:
-                return DeltaTable(self.store.location, storage_options=self.store.options)
+                return _loaded(self.store)
             table.update_incremental()
         except (OSError, DeltaError) as error:
             if self.store.options is None:
                 raise
             raise _unreadable(self.store, error) from error
         return table
+
+
+def _loaded(store: Store, version: int | None = None) -> DeltaTable:
+    """Return a table as deltalake reads it. Errors: DeltaError, OSError, ValueError."""
+    try:
+        return DeltaTable(store.location, version=version, storage_options=store.options)
+    except BaseException as error:
+        if type(error).__name__ != _PANIC:
+            raise
+        # A checkpoint in which a bit was flipped may be more than its Parquet reader takes; it goes on afterwards.
+        raise DeltaError(f"deltalake gave up reading the log: {_first_line(error)}") from error
 
 
 def entry_name(version: int) -> str:
@@ -222,5 +234,5 @@ def _unreadable(store: Store, error: Exception) -> Exception:
     return LakeDamaged(store.location, f"Delta log unreadable, {_first_line(error)}")
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]

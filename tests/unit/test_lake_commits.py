@@ -281,3 +281,19 @@ def test_a_lake_lives_under_any_path(tmp_path: Path, name: str) -> None:
 
     assert file.path.is_relative_to(tmp_path / name / "lake" / "trades" / "date=2026-11-22")
     assert file.path.exists()
+
+
+def test_a_panic_of_deltalake_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its reader cannot take of a damaged checkpoint is told so, although a panic is no Exception."""
+
+    class PanicException(BaseException):
+        """As pyo3 raises it."""
+
+    def panicking(*_: object, **__: object) -> None:
+        raise PanicException("TokioMultiThreadExecutor has crashed: RecvError")
+
+    log = Lake.create_or_open(tmp_path / "lake").path / "trades"
+    monkeypatch.setattr("storage.commits.DeltaTable", panicking)
+
+    with pytest.raises(LakeDamaged, match="deltalake gave up reading the log: TokioMultiThreadExecutor"):
+        TableLog.open(log, "trades")
