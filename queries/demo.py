@@ -150,17 +150,34 @@ def _show(run: _Run, market: "Recordings", root: Path, console: "Console") -> No
         _show_books(tape, console)
         _show_trades(tape, console)
         _show_query(tape, console)
+        date = _show_quality(tape, console)
     journal = next(iter(segment_paths(root)), root)
     console.print(f"\njournal  {root / 'journal'}   every byte, as pcapng: opens in Wireshark")
     console.print(f"lake     {root / 'lake'}      Parquet, one Delta table a name")
     console.print("\n[bold]Try next[/]")
     symbol = _liveliest(market)
     for line in (
+        f"fixtape replay {root} --symbol {symbol} --every 100ms --watch",
         f"fixtape book {root} --symbol {symbol}",
+        f"fixtape quality {root} --date {date} --format html --output quality.html",
         f'fixtape sql {root} "{EVENTS_QUERY}"',
         f"fixtape journal cat {journal} --limit 20",
     ):
         console.print(f"  {line}", soft_wrap=True)
+
+
+def _show_quality(tape: "Tape", console: "Console") -> str:
+    """Say what the day is good for; return its date."""
+    from queries.quality.condition import Condition
+
+    ((date,),) = tape.sql("SELECT CAST(CAST(max(receive_time) AS DATE) AS VARCHAR) FROM messages").fetchall()
+    report = tape.quality(date)
+    complete = sum(it.condition is Condition.COMPLETE for it in report.conditions)
+    console.print(
+        f"\n[bold]The day's quality[/]  {report.score:.2%} of what was meant to be recorded is known,"
+        f" {complete} of {len(report.conditions)} markets complete, {len(report.checks)} checks"
+    )
+    return str(date)
 
 
 def _liveliest(market: "Recordings") -> str:
