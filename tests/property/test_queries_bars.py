@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lake_maker import make_lake
 from lake_rows import SECOND, add
 from told import Told, ns
 
 from capture.columns import NULL
-from queries.silence import SESSION_PARTS, silence_sources
+from queries.silence import HEARTBEATS, SESSION_PARTS, silence_sources
 from queries.tape import Tape
 from queries.times import Window
 
@@ -182,6 +182,9 @@ breaks = st.lists(
 lives = st.tuples(st.integers(0, 3 * 3600), numbers, breaks, st.booleans(), st.sampled_from([2, 60]))
 
 
+@example(  # A break behind the window, of what came before it.
+    sessions=[(767, [(0, "message"), (22, "message")], [(7, "gap")], False, 2)], window=(768, 1)
+)
 @settings(max_examples=8, deadline=None)
 @given(sessions=st.lists(lives, min_size=1, max_size=3), window=st.tuples(st.integers(0, 7200), st.integers(1, 20_000)))
 def test_silence_reads_no_less_than_it_needs(sessions: list[Any], window: tuple[int, int]) -> None:
@@ -202,7 +205,8 @@ def test_silence_reads_no_less_than_it_needs(sessions: list[Any], window: tuple[
     with tempfile.TemporaryDirectory() as directory, Tape(make_lake(Path(directory), told.columns)) as tape:
         engine = tape._engine
         files, parameters = silence_sources(engine, None, bounds)
-        everything = {**parameters, "numbers_ns": min(parameters["numbers_ns"], bounds.start_ns - 180 * SECOND)}
+        longest_s = max(heartbeat_s for *_, heartbeat_s in sessions)  # Of which three have a number in them.
+        everything = {**parameters, "numbers_ns": bounds.start_ns - HEARTBEATS * longest_s * SECOND}
         answers = [
             engine.ask("silence", files, asked, parts=SESSION_PARTS).fetchall() for asked in (parameters, everything)
         ]
