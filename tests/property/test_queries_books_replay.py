@@ -57,7 +57,7 @@ def record(columns: Columns, seq: int, at: int, kind: str, content: Any) -> None
         add_clear(columns, seq=seq, at=at)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(first=snapshots, tape=tapes, cuts=st.sets(st.integers(1, 30), max_size=3), data=st.data())
 def test_a_book_equals_its_replay(
     first: tuple[str, Any], tape: list[tuple[int, tuple[str, Any]]], cuts: set[int], data: st.DataObject
@@ -84,7 +84,7 @@ def test_a_book_equals_its_replay(
         assert [(level.price, level.size) for level in found] == held
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(first=snapshots, tape=tapes, cuts=st.sets(st.integers(1, 30), max_size=3), start=st.integers(-2, 8))
 def test_a_replay_equals_its_replay(
     first: tuple[str, Any], tape: list[tuple[int, tuple[str, Any]]], cuts: set[int], start: int

@@ -23,7 +23,7 @@ from storage.journal.writer import JournalWriter
 
 AT_NS = 1_795_000_000_123_456_789
 CONNECTION = Connection("fix.example", "10.0.0.2", 41000, "192.0.2.7", 4000, "CLIENT", "KRAKEN-MD", "TLSv1.3")
-FLIPS = 5000
+FLIPS = 1000
 SMALL_PIECE = 2**16
 
 
@@ -157,7 +157,7 @@ def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
 
 
 def test_flipped_bits_of_a_longer_one_are_found(plain: Path, small_pieces: None) -> None:
-    """The check of the file alone finds each of five thousand random flips; it is what `verify` ends with."""
+    """The check of the file alone finds each of a thousand random flips; it is what `verify` ends with."""
     done = compress_segment(plain)
     assert done is not None
     size = done.stored_bytes

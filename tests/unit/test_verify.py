@@ -22,7 +22,7 @@ from storage.verify import Checked, Finding, Scope, verify_lake
 from storage.verify_rows import verify_books, verify_numbers
 
 FIXTAPE = str(Path(sys.executable).with_name("fixtape"))
-FLIPS = 300
+FLIPS = 100  # Five thousand of each kind of file: make test-faults LONG=1.
 
 
 @pytest.fixture(scope="module")
