@@ -7,6 +7,7 @@ JSON line: messages by type, rejects that QuickFIX sent.
 """
 
 import json
+import os
 import sys
 import threading
 from pathlib import Path
@@ -105,6 +106,7 @@ def main():
     sys.stdin.readline()
     acceptor.stop()
     print(json.dumps({"received": venue.received, "sent": venue.sent, "rejects": venue.rejects}), flush=True)
+    os._exit(0)  # Its threads may still call what the end of the interpreter takes away, and the process then crashes.
 
 
 main()

@@ -30,7 +30,7 @@ def peer(script, *arguments, **options):
 def last_line(process, *, say=None):
     """What the script printed last, as JSON."""
     out, err = process.communicate(say, timeout=60)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, (out, err)
     return json.loads(out.splitlines()[-1])
 
 
