@@ -13,17 +13,17 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from queries.text import COLUMN_GAP, number_text, scaled_decimal, shown
 from queries.times import iso
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Format = Literal["table", "csv", "json"]
 
@@ -75,6 +75,8 @@ def _reader(rows: duckdb.DuckDBPyRelation | pa.Table, most: int) -> pa.RecordBat
 
 
 def _emit_table(reader: pa.RecordBatchReader, most: int, columns: Sequence[str] | None, out: TextIO) -> None:
+    from rich.console import Console  # noqa: PLC0415 - a tenth of a second, and books and files need none of it
+
     names = reader.schema.names
     places = [place for place, name in enumerate(names) if columns is None or name in columns]
     numeric = [_is_number(reader.schema.field(place).type) for place in places]
@@ -90,7 +92,10 @@ def _emit_table(reader: pa.RecordBatchReader, most: int, columns: Sequence[str] 
         print(f"the first {most} rows; --limit 0 for all", file=sys.stderr)  # noqa: T201
 
 
-def _emit_rich(console: Console, titles: Sequence[str], numeric: Sequence[bool], lines: Sequence[list[str]]) -> None:
+def _emit_rich(console: "Console", titles: Sequence[str], numeric: Sequence[bool], lines: Sequence[list[str]]) -> None:
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, len(COLUMN_GAP), 0, 0))
     for title, right in zip(titles, numeric, strict=True):
         table.add_column(Text(title), justify="right" if right else "left", no_wrap=True)
