@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lake_maker import make_lake
 from lake_rows import SECOND, add, add_snapshot
@@ -120,7 +120,8 @@ def of_quotes(quotes: list[Said], cell: int) -> dict[str, Any]:
     stood = [it for it in quotes if it.at < cell][-1:]
     inside = [it for it in quotes if cell <= it.at < cell + EVERY]
     points = [(cell, it.says) for it in stood] + [(it.at, it.says) for it in inside]
-    lives = zip(points, [*(at for at, _ in points[1:]), cell + EVERY], strict=True)
+    ends = [*(at for at, _ in points[1:]), cell + EVERY]
+    lives = zip(points, ends[: len(points)], strict=True)  # Where nothing was quoted yet, nothing ends.
     both = [(it, end - at) for (at, it), end in lives if middle(it) is not None]
     found: dict[str, Any] = {
         "spread": mean([(Fraction(it.offer - it.bid, 10), weight) for it, weight in both]),
@@ -237,6 +238,7 @@ def of_latency(said: list[Said], cell: int) -> dict[str, Any]:
 
 
 @settings(max_examples=5, deadline=None)
+@example(steps=[Step(0, 0, Trade(50, 1, 0, 0))] * 10)
 @given(steps=st.lists(steps, min_size=10, max_size=60))
 def test_measures_follow_their_formulas(steps: list[Step]) -> None:
     """Twenty-three measures of eight intervals, over any mix of quotes, trades, changes, scales and empty sides."""
