@@ -16,7 +16,7 @@ A segment goes where all of this holds, and is kept, with the reason, where anyt
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +103,8 @@ class _LakeProof:
             raise _Unproven(f"the lake has no batch of run {census.run}")
         if begun is not None and begun > whole:
             raise _Unproven(f"batch {begun} of run {census.run} is not whole yet")
-        if not self._has_event(census.last_ns) and not self._has_rows_of(census.following, census.last_ns):
+        ends = (census.last_ns, *census.following.values())
+        if not any(map(self._has_event, ends)) and not self._has_rows_of(census.following, census.last_ns):
             raise _Unproven("the batch of its last record is not committed")
 
     def _has_event(self, at_ns: int) -> bool:
@@ -114,11 +115,12 @@ class _LakeProof:
                 return True
         return False
 
-    def _has_rows_of(self, segment: str, from_ns: int) -> bool:
+    def _has_rows_of(self, segments: Iterable[str], from_ns: int) -> bool:
         """Return whether a message of a segment is there: batches are committed in order, so the ones before are."""
-        for info in self.files_within(MESSAGES, from_ns, 2**63 - 1) if segment else ():
+        wanted = pa.array(segments, pa.string())
+        for info in self.files_within(MESSAGES, from_ns, 2**63 - 1) if len(wanted) else ():
             names = pq.read_table(info.path, columns=["segment"], partitioning=None)
-            if pc.any(pc.equal(names["segment"], segment)).as_py():
+            if pc.any(pc.is_in(names["segment"], wanted)).as_py():
                 return True  # A file of a later time may be damaged: then it is its own segments that are kept.
         return False
 

@@ -31,7 +31,8 @@ class Census:
 
     offsets: of the blocks in which application messages begin, in their order. begin_ns, end_ns: lowest and highest
     time of a record of it, or of one that completed a message that begins in it. last_ns: of its last record.
-    following: the name of the next segment, where the same run goes on in it.
+    following: the segments in which the same run goes on, by name, up to the first with an application message, and
+    the time of the last record of each.
     """
 
     path: Path
@@ -44,7 +45,7 @@ class Census:
     begin_ns: int = 2**63 - 1
     end_ns: int = 0
     offsets: list[int] = field(default_factory=list)
-    following: str = ""
+    following: dict[str, int] = field(default_factory=dict)
 
 
 class _Stream:
@@ -75,7 +76,7 @@ class _Stream:
 
 
 def take_census(root: Path, last: str) -> Iterator[Census]:
-    """Yield the segments up to one by name, each once all of its messages are told: with the segment after it read.
+    """Yield the segments up to one by name, each once all of its messages are told: with those following it read.
 
     Errors: as of `SegmentReader`; damage is not read past.
     """
@@ -101,12 +102,17 @@ def take_census(root: Path, last: str) -> Iterator[Census]:
                     if begun is not None:
                         begun.offsets.append(position.offset)
                         _reach(begun, record.at_ns)
+        goes_on = False
         for before in waiting.values():
-            before.following = name if before.run == present.run else ""
-            yield before
-        waiting = {name: present}
-        if name > last:
-            return
+            if before.run == present.run:
+                before.following[name] = present.last_ns
+                goes_on = not present.offsets
+        if not goes_on:
+            yield from waiting.values()
+            waiting.clear()
+            if name > last:
+                return
+        waiting[name] = present
     yield from waiting.values()
 
 

@@ -12,14 +12,16 @@ from click.testing import CliRunner
 from venues import SOFTWARE, record_until, recordings, settings_for, venue_thread
 
 import fixtape
-from storage import recorder as recorder_module
+from capture.sinks import Position
 from storage import trim as trim_module
 from storage.journal.blocks import segment_bytes
 from storage.journal.cli import journal
 from storage.journal.compress import compress_segment
+from storage.journal.format import SEAL_BYTES
 from storage.journal.segments import plain_paths, segment_name, segment_paths
 from storage.journal.trimmed import FILE_NAME, read_trimmed
 from storage.journal.verify import verify_journal
+from storage.journal.writer import JournalWriter
 from storage.lake import Lake
 from storage.rebuild import rebuild
 from storage.trim import trim
@@ -27,22 +29,33 @@ from storage.trim import trim
 pytestmark = pytest.mark.venue
 
 LATER_NS = 2**62
+MESSAGES = 4269
+CUT_BYTES = 350_000  # Of 1.3 million.
 NOW_NS = 1_900_000_000_000_000_000
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a tape of several segments of one connection, all of it in the lake."""
-    base = tmp_path_factory.mktemp("recorded")
-    with (
-        pytest.MonkeyPatch.context() as patched,
-        venue_thread(recordings("spot10-d1000")) as (server, credentials),
-    ):
-        patched.setattr(recorder_module, "MIB", 400_000)
-        settings = settings_for(server, credentials.write_ca(base / "ca.pem"), base / "tape", segment_mib=1, batch_s=1)
-        summary, _ = record_until(settings, lambda it: it.counters.market_data >= 4250)
+    """Return a tape of four segments of one connection, messages in each of them, all of it in the lake."""
+    received = JournalWriter.received
+
+    def cut_by_bytes(self: JournalWriter, at_ns: int, data: bytes) -> list[tuple[Position, bytes]]:
+        self._at_limit = self.received_bytes // CUT_BYTES < (self.received_bytes + len(data)) // CUT_BYTES
+        return received(self, at_ns, data)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(JournalWriter, "received", cut_by_bytes)
+        tape = record(tmp_path_factory.mktemp("recorded"))
+    assert len(segment_paths(tape)) == 4
+    return tape
+
+
+def record(base: Path) -> Path:
+    """Record all that there is."""
+    with venue_thread(recordings("spot10-d1000")) as (server, credentials):
+        settings = settings_for(server, credentials.write_ca(base / "ca.pem"), base / "tape", batch_s=1)
+        summary, _ = record_until(settings, lambda it: it.counters.market_data >= MESSAGES)
     assert summary.books_proven == 10
-    assert len(segment_paths(base / "tape")) >= 3
     return base / "tape"
 
 
@@ -83,6 +96,23 @@ def test_what_is_proven_goes_and_is_noted(tape: Path) -> None:
     assert [bool(it.sha256) for it in noted] == [True] + [False] * (len(names) - 1)
     assert {it.at_ns for it in noted} == {NOW_NS}
     assert list(verify_journal(tape)) == []
+
+
+def test_a_segment_after_which_no_message_came_goes_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the run, in a later segment, shows that the batch of its last record is there."""
+    sent = JournalWriter.sent
+
+    def in_a_segment_of_its_own(self: JournalWriter, at_ns: int, data: bytes) -> Position:
+        self._at_limit = self._at_limit or b"\x0135=1\x01" in data  # The end begins with a TestRequest.
+        return sent(self, at_ns, data)
+
+    monkeypatch.setattr(JournalWriter, "sent", in_a_segment_of_its_own)
+    tape = record(tmp_path)
+
+    found = outcomes(tape)
+
+    assert [it.kept for it in found] == [""] * len(found)
+    assert found[-1].messages == 0 < found[-2].messages
 
 
 def test_a_dry_run_removes_nothing(tape: Path) -> None:
@@ -238,7 +268,7 @@ def test_the_command_says_what_goes_and_what_stays(tape: Path) -> None:
     """One line a segment, reasons on standard error, and the exit code of findings where anything was kept."""
     run = lambda *options: CliRunner().invoke(journal, ["trim", str(tape), *options])  # noqa: E731
     names = [segment_name(path) for path in plain_paths(tape)]
-    os.truncate(plain_paths(tape)[-1], plain_paths(tape)[-1].stat().st_size - 80)
+    os.truncate(plain_paths(tape)[-1], plain_paths(tape)[-1].stat().st_size - SEAL_BYTES)
 
     dry = run("--before", "2100-01-01T00:00:00Z", "--dry-run")
     young = run("--older-than", "1")
