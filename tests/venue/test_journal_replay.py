@@ -75,9 +75,12 @@ def test_a_window_begins_with_the_books_as_they_stood(tape: Path, tmp_path: Path
     """In mid-stream every book is there at once, and the venue's own checksums prove it from the next refresh on."""
     with fixtape.open(tape) as it:
         ((middle,),) = it.sql("SELECT CAST(quantile_disc(receive_ns, 0.5) AS BIGINT) FROM messages").fetchall()
+        first_seen = it.sql("SELECT symbol, min(receive_ns) FROM book_changes GROUP BY symbol").fetchall()
         market = market_of(tape, begin_ns=middle).recordings
-        stood = {symbol: it.book(symbol, middle - 1, depth=1000) for symbol in market.symbols}
+        stood = {symbol: it.book(symbol, middle - 1, depth=1000) for symbol, at in first_seen if at < middle}
 
+    assert stood
+    assert stood.keys() <= set(market.symbols)
     for symbol, book in stood.items():
         assert levels(market.streams[symbol].messages[0]) == {
             *(("0", *level[:2]) for level in book.bids),
