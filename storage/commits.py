@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from storage.checkpoints import sums, sums_name
-from storage.errors import CannotCreate, CommitConflict, CommitContended, LakeDamaged, LakeNewer
+from storage.errors import CannotCreate, CommitConflict, CommitContended, LakeDamaged, LakeNewer, StoreError
 from storage.files import WrittenFile
 from storage.log_entries import VERSION_KEY, EntryFacts, RemovedFile, change, creation, read_entry
 from storage.object_errors import as_ours
@@ -63,6 +63,8 @@ class TableLog:
         store = store_at(where)
         try:
             store.put_new(entry_name(0), creation(name))
+        except StoreError:
+            raise
         except OSError as error:
             raise CannotCreate(store.location, _first_line(error)) from error
         return cls(store, name, 0)
@@ -184,7 +186,12 @@ class TableLog:
 
     def checkpoint(self, number: int) -> None:
         """Make a checkpoint of a version, durable; entries stay, they tell what was known at any moment."""
-        _loaded(self.store, number).create_checkpoint()
+        try:
+            _loaded(self.store, number).create_checkpoint()
+        except (OSError, ValueError, DeltaError) as error:
+            if self.store.options is None:
+                raise
+            raise _unreadable(self.store, error) from error
         made = f"{LOG_DIRECTORY}/{number:020}.checkpoint.parquet"
         self.store.sync(made, LAST_CHECKPOINT)
         self.store.put_new(

@@ -33,7 +33,7 @@ from storage.log_entries import SOFTWARE_KEY, RemovedFile
 from storage.merging import Merge, check_content, read_groups
 from storage.row_order import in_order
 from storage.schemas import TABLE_LAST, TABLES
-from storage.stores import writer_is_gone
+from storage.stores import Store, writer_is_gone
 from storage.tape_layout import SCRATCH
 
 HOUR: Final = "hour"
@@ -70,7 +70,7 @@ class Outcome:
 
 def compact(
     root: Path,
-    lake_path: Path,
+    lake_at: Path | Store,
     *,
     by: Collection[str] = (HOUR, DAY),
     tables: Collection[str] = TABLES,
@@ -82,17 +82,17 @@ def compact(
 ) -> Iterator[Outcome]:
     """Compact the hours and dates of a lake that have ended; yield what became of each piece.
 
-    root: where scratch may stand. by: HOUR, DAY, or both: then a date that has ended is compacted as a whole.
-    date: a prefix of YYYY-MM-DD.
+    root: where scratch may stand; files of an object store are copied there. by: HOUR, DAY, or both: then a date that
+    has ended is compacted as a whole. date: a prefix of YYYY-MM-DD.
     Errors: LakeMissing; CommitConflict, CommitContended where another process changed the same files; RowsDiffer;
-        OSError. Whatever was yielded before is done.
+        OSError, StoreError. Whatever was yielded before is done.
     """
-    lake = Lake.open(lake_path)
+    lake = Lake.open(lake_at)
     newest_ns = max((file.last_ns for file in lake.files(TABLE_LAST)), default=0)
     ended_ns = max(newest_ns, now_ns - SETTLED_NS)
     with _scratch(root) as scratch:
         for table in TABLES:
-            log = TableLog.open(lake.path / table, table) if table in tables else None
+            log = TableLog.open(lake.store.below(table), table) if table in tables else None
             if log is None:
                 continue
             tried: set[tuple[FileInfo, ...]] = set()
@@ -169,13 +169,17 @@ def _compacted(log: TableLog, piece: Piece, as_of: int, now_ns: int, software: s
     """Make one file of a piece and have the log list it instead; a damaged input leaves all as it is."""
     planned = _planned(log.name, piece)
     try:
-        merge = Merge(log.name, [file.path for file in piece.files], scratch)
+        paths = [file.store.copy_of(file.name, scratch / "copies") for file in piece.files]
+        merge = Merge(log.name, paths, scratch)
         made = write_file(log.store, log.name, merge.groups(), date=piece.date, label=piece.label, level=LEVEL_DENSE)
     except (LakeDamaged, FileNotFoundError) as error:
         return replace(planned, kept=str(error))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    _check_equal(log.name, Path(log.store.location) / made.path, merge.digest, planned.rows)
+    try:
+        _check_equal(log.name, log.store.copy_of(made.path, scratch), merge.digest, planned.rows)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     removed = [RemovedFile(it.name, it.date, it.size) for it in piece.files]
     log.commit([made], removes=removed, as_of=as_of, at_ns=now_ns, metadata={SOFTWARE_KEY: software}, data_change=False)
     return replace(planned, bytes_after=made.size, into=f"{log.name}/{made.path}")

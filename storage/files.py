@@ -93,17 +93,20 @@ def write_file(
     Shapes: parts follow each other in the order of a file, none empty; more than one for what is too much for memory.
         The file is named `date=<date>/<label>-<sha16>.parquet` in the table's directory or store, so the same parts
         under the same label are the same file, and writing them again replaces it by itself.
-    Errors: OSError from the file system; nothing is then left under a final name by this call.
+    Errors: OSError from the file system; nothing is then left under a final name by this call. StoreError of an object
+        store, after which the name may be taken, and no log names it.
     """
     assert _LABEL.fullmatch(label), f"label {label!r} does not name a file"
     directory = f"{PARTITION_COLUMN}={date}"
     summary = _Summary(SCHEMAS[name].names)
-    with store_at(table).stage(directory, label) as staged:
+    store = store_at(table)
+    with store.stage(directory, label) as staged:
         hashing = HashingFile(staged)
         write_parquet(hashing, name, summary.over(parts), level=level)
         sha256 = hashing.hash.hexdigest()
         path = f"{directory}/{label}-{sha256[:HASH_DIGITS]}.parquet"
         staged.publish(path)
+    store.check(path, sha256)
     return WrittenFile(path, date, hashing.size, summary.rows, sha256, summary.ranges, summary.null_counts)
 
 

@@ -26,7 +26,7 @@ from storage.commits import TableLog
 from storage.errors import CannotCreate, LakeDamaged, LakeMissing
 from storage.files import WrittenFile, write_file
 from storage.schemas import SIGHTINGS, TABLE_LAST, TABLES
-from storage.stores import LocalStore, Store
+from storage.stores import LocalStore, Store, store_at
 
 Keep = Callable[[str, str, pa.Table], pa.Table]  # Of a table and date, the rows to be written.
 
@@ -35,12 +35,13 @@ Keep = Callable[[str, str, pa.Table], pa.Table]  # Of a table and date, the rows
 class BatchReport:
     """What one batch came to.
 
-    rows: by table, of what this call committed. bytes: of its files. skipped: tables that held the batch already.
+    rows: by table, of what this call committed. files: by their names within the lake, bytes of them all.
+    skipped: tables that held the batch already.
     """
 
     rows: Mapping[str, int]
     bytes: int
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     skipped: tuple[str, ...]
 
 
@@ -96,23 +97,28 @@ class Lake:
         return self.store.path
 
     @classmethod
-    def create_or_open(cls, path: Path, *, united: bool = False) -> "Lake":
-        """Return the lake at a path for writing, with every table made that is missing.
+    def create_or_open(cls, where: Path | Store, *, united: bool = False) -> "Lake":
+        """Return the lake at a place for writing, with every table made that is missing.
 
         united: with the table that a merge adds.
-        Errors: CannotCreate where the directory cannot be made or written; RootUnsafe; LakeNewer; LakeDamaged.
+        Errors: CannotCreate where the directory cannot be made or written; RootUnsafe; LakeNewer; LakeDamaged;
+            StoreError of an object store.
         """
-        path = path.resolve()
+        tables = (SIGHTINGS, *TABLES) if united else TABLES
+        store = _absolute(where)
+        if not isinstance(store, LocalStore):
+            with ThreadPoolExecutor(len(tables)) as pool:
+                return cls(store, dict(zip(tables, pool.map(lambda name: _made(store, name), tables), strict=True)))
+        path = store.path
         if path.exists():
             refuse_unsafe(path)
         if "%" in str(path):  # Measured with 1.6.6, as a path and as a URI: %2e is taken for a dot.
             raise CannotCreate(path, "deltalake misreads a path with % in it", remedy="use a name without one")
-        tables = (SIGHTINGS, *TABLES) if united else TABLES
-        logs = {name: TableLog.open(path / name, name) or TableLog.create(path / name, name) for name in tables}
+        logs = {name: _made(store, name) for name in tables}
         for name in tables:
             if not os.access(path / name, os.W_OK | os.X_OK):
                 raise CannotCreate(path / name, "no permission to write")
-        return cls(LocalStore(path), logs)
+        return cls(store, logs)
 
     @classmethod
     def open(cls, where: Path | Store) -> "Lake":
@@ -120,7 +126,7 @@ class Lake:
 
         Errors: LakeMissing where no table is there; LakeNewer; LakeDamaged; OSError of a store.
         """
-        store = LocalStore(where.resolve()) if isinstance(where, Path) else where
+        store = _absolute(where)
         tables = (SIGHTINGS, *TABLES)
         with ThreadPoolExecutor(len(tables)) as pool:  # An object store is waited for once, not once a table.
             found = pool.map(lambda name: TableLog.open(store.below(name), name), tables)
@@ -158,7 +164,7 @@ class Lake:
         Errors: OSError, CommitConflict, CommitContended: write the same batch again; nothing is then there twice.
         """
         rows: dict[str, int] = {}
-        files: list[Path] = []
+        files: list[str] = []
         skipped: list[str] = []
         size = 0
         for name, table in columns.tables().items():
@@ -179,7 +185,7 @@ class Lake:
                 continue
             rows[name] = sum(file.rows for file in written)
             size += sum(file.size for file in written)
-            files.extend(self.path / name / file.path for file in written)
+            files.extend(f"{name}/{file.path}" for file in written)
         return BatchReport(rows, size, tuple(files), tuple(skipped))
 
     def versions(self) -> dict[str, int]:
@@ -215,8 +221,8 @@ class Lake:
                 skipped.append(name)
         rows = {name: sum(file.rows for file in written[name]) for name in logs if name not in skipped}
         size = sum(file.size for name in rows for file in written[name])
-        paths = tuple(self.path / name / file.path for name in rows for file in written[name])
-        return BatchReport(rows, size, paths, tuple(skipped))
+        names = tuple(f"{name}/{file.path}" for name in rows for file in written[name])
+        return BatchReport(rows, size, names, tuple(skipped))
 
     @property
     def is_united(self) -> bool:
@@ -235,6 +241,17 @@ class Lake:
         self._listed[table] = listing.version
         found = [file_info(log.store, add) for add in listing.adds]
         return sorted(found, key=lambda file: (file.first_ns, file.name))
+
+
+def _absolute(where: Path | Store) -> Store:
+    store = store_at(where)
+    return LocalStore(store.path.resolve()) if isinstance(store, LocalStore) else store
+
+
+def _made(store: Store, name: str) -> TableLog:
+    """Return the log of a table of a lake, made where it is missing."""
+    table = store.below(name)
+    return TableLog.open(table, name) or TableLog.create(table, name)
 
 
 def file_info(store: Store, add: Mapping[str, Any]) -> FileInfo:

@@ -8,7 +8,8 @@ Left to others: committing (`storage.commits`), setting aside what is torn (`sto
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,7 +17,10 @@ from urllib.parse import unquote
 
 from storage.commits import LOG_DIRECTORY
 from storage.log_entries import Seal, check_entry
-from storage.stores import Store, store_at
+from storage.stores import LocalStore, Store, store_at
+
+READERS: Final = 16  # Of the entries of an object store, each of which takes a round trip.
+READ_AHEAD: Final = 256
 
 ENTRY_NAME: Final = re.compile(r"(\d{20})\.json")
 CHECKPOINT_NAME: Final = re.compile(r"(\d{20})\.checkpoint\.parquet")
@@ -110,15 +114,25 @@ def _numbered(directory: Path, name: re.Pattern[str]) -> dict[int, Path]:
 def read_entries(table: Path | Store) -> Iterator[tuple[int, str, "Entry | EntryDamaged"]]:
     """Yield each entry of a table with its number and name, lowest first, or what is wrong with it."""
     store = store_at(table)
-    names = sorted(it.name for it in store.list(LOG_DIRECTORY))
-    for name in names:
-        match = ENTRY_NAME.fullmatch(name.removeprefix(f"{LOG_DIRECTORY}/"))
-        if match is None:
-            continue
+    found = (it.name.removeprefix(f"{LOG_DIRECTORY}/") for it in store.list(LOG_DIRECTORY))
+    names = sorted(name for name in found if ENTRY_NAME.fullmatch(name))
+    for name, data in zip(names, _contents(store, names), strict=True):
+        version = int(name.partition(".")[0])
         try:
-            yield int(match[1]), match[0], parse_entry(int(match[1]), store.read(name))
+            yield version, name, parse_entry(version, data)
         except EntryDamaged as damage:
-            yield int(match[1]), match[0], damage
+            yield version, name, damage
+
+
+def _contents(store: Store, names: Sequence[str]) -> Iterator[bytes]:
+    """Yield what entries of a log hold, each as it is asked for; of an object store some are read ahead together."""
+    places = [f"{LOG_DIRECTORY}/{name}" for name in names]
+    if isinstance(store, LocalStore):
+        yield from map(store.read, places)
+        return
+    with ThreadPoolExecutor(READERS) as pool:
+        for begin in range(0, len(places), READ_AHEAD):
+            yield from pool.map(store.read, places[begin : begin + READ_AHEAD])
 
 
 def read_story(table: Path | Store) -> LogStory:

@@ -20,14 +20,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from storage.errors import BucketMissing, StoreDenied, StoreError, StoreUnusable
 from storage.object_errors import telling
 from storage.object_settings import SCHEME, Address, S3Settings, parse_address, s3_settings
-from storage.stores import Staged, Stored
+from storage.stores import TEMPORARY_SUFFIX, Staged, Stored
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Backend
@@ -212,6 +212,34 @@ class ObjectStore:
             return False
         self.client.forget(self._key(name))
         return True
+
+    def check(self, name: str, sha256: str) -> None:
+        """Read an object again, whole, and compare. Errors: StoreError; put it once more."""
+        received = self.sha256(name)
+        if received != sha256:
+            remedy = "it is sent again; look at what stands between here and the store"
+            raise StoreError(f"{self.location}/{name}", f"sent with SHA-256 {sha256}, read {received}", remedy=remedy)
+
+    def copy_of(self, name: str, scratch: Path) -> Path:
+        """Return a copy of an object in a directory, made where it is missing. Errors: StoreError; OSError."""
+        import obstore  # noqa: PLC0415
+
+        path = scratch / name
+        if path.exists():
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+        with telling(f"{self.location}/{name}"):
+            parts = obstore.get(self.client.steady, self._key(name)).stream(min_chunk_size=PART_BYTES)
+        with temporary.open("wb") as file:
+            while True:
+                with telling(f"{self.location}/{name}"):
+                    part = next(parts, None)
+                if part is None:
+                    break
+                file.write(self.client.counted(part))
+        temporary.rename(path)
+        return path
 
     def sync(self, *names: str) -> None:
         """Do nothing: what a store has answered for is durable."""

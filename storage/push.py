@@ -208,7 +208,7 @@ class Push:
         """Raise if a file that is to give way was never one of the source. Errors: PushRefused."""
         if removed:
             if table not in self._named:
-                self._named[table] = read_story(self._source.path / table).named
+                self._named[table] = read_story(self._source.store.below(table)).named
             strange = sorted(add["path"] for add in removed if add["path"] not in self._named[table])
             if strange:
                 raise PushRefused(self._target.below(table).location, files=len(strange), first=strange[0])

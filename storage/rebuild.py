@@ -24,10 +24,12 @@ from storage.journal.segments import segment_paths
 from storage.lake import Lake
 from storage.log_story import read_story
 from storage.pipeline import app_id_of, write_batch
+from storage.places import store_of
 from storage.recovery_lake import remove_leftovers
 from storage.replay import Replay
 from storage.row_order import only_used_values
 from storage.schemas import TABLE_LAST
+from storage.stores import LocalStore, Store
 
 _MS_NS = 1_000_000
 _COUNTS = ("records", "received_bytes", "runs", "batches", "batches_held", "rows", "verified", "mismatches")
@@ -82,11 +84,14 @@ class RebuildReport:
 
 @dataclass(frozen=True, slots=True)
 class RunPart:
-    """One run of a journal, to be rebuilt by whoever takes it. Arguments: as of `rebuild`."""
+    """One run of a journal, to be rebuilt by whoever takes it.
+
+    Arguments: as of `rebuild`; lake: a path or an address.
+    """
 
     run: Run
     journal: Path
-    lake: Path
+    lake: Path | str
     software: str
     selection: Selection | None
     past_damage: bool
@@ -97,7 +102,7 @@ class RunPart:
 
 def rebuild(
     journal: Path,
-    lake_path: Path,
+    lake_at: Path | Store,
     *,
     software: str,
     progress: Callable[[int], None] | None = None,
@@ -118,13 +123,16 @@ def rebuild(
     paths = segment_paths(journal)
     if not paths:
         raise JournalMissing(journal)
-    remove_leftovers(Lake.create_or_open(lake_path).path)  # Of a rebuild that was killed.
+    store = Lake.create_or_open(lake_at).store
+    if isinstance(store, LocalStore):
+        remove_leftovers(store.path)  # Of a rebuild that was killed.
+    place = store.path if isinstance(store, LocalStore) else store.location
     report = RebuildReport()
     parts = []
     for run in runs_of(paths):
         fault = beginning_fault(run, journal)
         if fault is None:
-            parts.append(RunPart(run, journal, lake_path, software, selection, past_damage))
+            parts.append(RunPart(run, journal, place, software, selection, past_damage))
         else:
             report.incomplete[run.name] = fault
     done = (executor or ThisProcess()).run(rebuild_run, parts)
@@ -137,9 +145,9 @@ def rebuild(
 
 def rebuild_run(part: RunPart) -> RebuildReport:
     """Make or complete what a lake has of one run. Errors: as of `rebuild`."""
-    lake, run = Lake.open(part.lake), part.run
+    lake, run = Lake.open(store_of(part.lake)), part.run
     report = RebuildReport(runs=1)
-    held = read_story(lake.path / TABLE_LAST)
+    held = read_story(lake.store.below(TABLE_LAST))
     keep = None if part.selection is None else part.selection.keep
 
     def write(batch: Batch) -> None:

@@ -23,7 +23,7 @@ from deltalake.exceptions import DeltaError
 from capture.wire.values import compact_utc
 from storage.batcher import Batch
 from storage.commits import TableLog
-from storage.errors import JournalDamaged, LakeDamaged, RunIncomplete, StorageError
+from storage.errors import JournalDamaged, LakeDamaged, RunIncomplete, StorageError, StoreError
 from storage.journal.runs import Run, beginning_fault, run_of, runs_of
 from storage.journal.segments import present_form, segment_name, segment_paths
 from storage.lake import Lake
@@ -31,9 +31,10 @@ from storage.log_story import read_story
 from storage.pipeline import app_id_of, write_batch
 from storage.quarantine import Quarantine
 from storage.recovery_journal import ABORT, mend_segment
-from storage.recovery_lake import LogCut, remove_leftovers, set_orphans_aside
+from storage.recovery_lake import LogCut, remove_leftovers, set_orphans_aside, tell_orphans
 from storage.replay import Replay
 from storage.schemas import TABLE_LAST, TABLES
+from storage.stores import LocalStore, Store
 from storage.tape_layout import JOURNAL, LAKE, LockOwner
 from storage.whole_runs import WholeRuns
 
@@ -72,7 +73,8 @@ class RecoveryReport:
 class Recovery:
     """Recovery of one tape by whoever holds its lock: `before_recording`, then every step of `steps`.
 
-    own_run: of the recorder that begins; empty where none does. say: told each thing at once.
+    own_run: of the recorder that begins; empty where none does. say: told each thing at once. lake: where the tape's
+    lake stands; beside its journal if not given.
     every_entry: look at all entries of the logs, for which there is no time where recording is to begin.
     notes: kind and text, for the recorder to note.
     """
@@ -87,8 +89,10 @@ class Recovery:
         own_run: str = "",
         say: Callable[[str], None] | None = None,
         every_entry: bool = False,
+        lake: Store | None = None,
     ) -> None:
         self.root = root
+        self._lake = LocalStore(root / LAKE) if lake is None else lake
         self.report = RecoveryReport()
         self.notes: deque[tuple[str, str]] = deque(maxlen=NOTES_LIMIT)
         self._software, self._policy, self._own_run, self._say = software, policy, own_run, say
@@ -108,13 +112,15 @@ class Recovery:
         for path in paths[-SEGMENTS_AT_START:]:
             run_of(path)
         self._segments = frozenset(segment_name(path) for path in paths)
-        for name in TABLES:
-            self._mend_log(name)
+        if isinstance(self._lake, LocalStore):  # An object is there whole or not at all: no log of a store is torn.
+            for name in TABLES:
+                self._mend_log(self._lake.path / name)
 
     def steps(self, lake: Lake) -> Iterator[None]:
         """Do the rest, a little at each step, in the thread that writes to the lake.
 
-        Errors: JournalDamaged under `abort`. Any other failure is reported, and the run is left to the next start.
+        Errors: JournalDamaged under `abort`; StoreError of an object store: called again later, it goes on.
+        Any other failure is reported, and the run is left to the next start.
         """
         try:
             paths = self._old_segments()
@@ -140,11 +146,10 @@ class Recovery:
             return []
         return [path for path in segment_paths(self.root) if segment_name(path) in self._segments]
 
-    def _mend_log(self, name: str) -> None:
+    def _mend_log(self, table: Path) -> None:
         """Cut the log of a table where it is damaged. Errors: LakeNewer; LakeDamaged; OSError."""
-        table = self.root / LAKE / name
         with suppress(LakeDamaged):  # Looked into below.
-            TableLog.open(table, name)  # A later version's log may hold otherwise than is known here.
+            TableLog.open(table, table.name)  # A later version's log may hold otherwise than is known here.
         cut = LogCut(table, every_entry=self._every_entry)
         if cut.damaged:
             if self._policy == ABORT:
@@ -163,10 +168,16 @@ class Recovery:
         """Remove and set aside what belongs to no batch."""
         try:
             self._whole.keep_only(runs | {self._own_run})
-            remove_leftovers(lake.path, self._at_ns, self._tell)
+            if isinstance(lake.store, LocalStore):
+                remove_leftovers(lake.store.path, self._at_ns, self._tell)
             for table in TABLES:
-                set_orphans_aside(lake, table, self._at_ns, self._quarantine, self._tell)
+                if isinstance(lake.store, LocalStore):
+                    set_orphans_aside(lake, table, self._at_ns, self._quarantine, self._tell)
+                elif self.report.runs:  # Only a run that did not end in order leaves any, and to list takes its time.
+                    tell_orphans(lake, table, self._tell)
                 yield
+        except StoreError:
+            raise
         except (StorageError, OSError, DeltaError) as error:
             self._fail(f"what no log names: {_first_line(error)}")
 
@@ -184,7 +195,7 @@ class Recovery:
             if run.paths:
                 yield from self._complete(run, lake)
                 self._whole.add(run.name, lake.last_versions(app_id_of(run.name)))
-        except JournalDamaged:
+        except (JournalDamaged, StoreError):
             raise
         except (StorageError, OSError, DeltaError) as error:
             self._fail(f"run {run.name}: {_first_line(error)}")
@@ -193,7 +204,7 @@ class Recovery:
         fault = beginning_fault(run, self.root)
         if fault is not None:
             raise RunIncomplete(self.root / JOURNAL, run.name, fault)
-        story = read_story(lake.path / TABLE_LAST)
+        story = read_story(lake.store.below(TABLE_LAST))
         app_id = app_id_of(run.name)
         before = self.report.batches
 

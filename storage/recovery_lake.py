@@ -31,6 +31,7 @@ from storage.log_story import (
 )
 from storage.quarantine import Quarantine
 from storage.recovery_journal import Tell
+from storage.schemas import PARTITION_COLUMN
 from storage.stores import sync_directory, writer_is_gone
 
 GRACE_NS: Final = 86_400 * 10**9  # What another process writes is named long before that.
@@ -195,6 +196,18 @@ def _abandoned(path: Path, at_ns: int) -> bool:
     Compaction may be at work beside us, and what it has written is in no log until it is done.
     """
     return _OF_A_BATCH.match(path.name) is not None or path.stat().st_mtime_ns < at_ns - GRACE_NS
+
+
+def tell_orphans(lake: Lake, table: str, tell: Tell) -> None:
+    """Name the objects of a table that no entry of its log ever named; they stay where they are. Errors: StoreError.
+
+    A batch that is made again has the same name, so its file is no orphan any more: what is left was made otherwise.
+    """
+    store = lake.store.below(table)
+    found = {it.name for it in store.list() if it.name.startswith(f"{PARTITION_COLUMN}=")}
+    strangers = found and sorted(found - read_story(store).named)
+    if strangers:
+        tell("orphan", f"{table}: {len(strangers)} objects that no log entry names, {strangers[0]} the first; left")
 
 
 def set_orphans_aside(lake: Lake, table: str, at_ns: int, quarantine: Quarantine, tell: Tell) -> None:

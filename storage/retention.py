@@ -19,6 +19,7 @@ from storage.commits import TableLog
 from storage.lake import Lake, file_info
 from storage.log_entries import SOFTWARE_KEY, RemovedFile
 from storage.schemas import TABLES
+from storage.stores import Store
 
 BEFORE_KEY: Final = "fixtape.retainedFrom"  # Of the metadata of a commit: the first date that was kept.
 
@@ -38,7 +39,7 @@ class Retained(NamedTuple):
 
 
 def retain(
-    lake_path: Path,
+    lake_at: Path | Store,
     *,
     days: int,
     now_ns: int,
@@ -50,10 +51,10 @@ def retain(
 
     Errors: LakeMissing, LakeNewer, LakeDamaged; CommitConflict, CommitContended; OSError.
     """
-    lake = Lake.open(lake_path)
+    lake = Lake.open(lake_at)
     first_kept = (_EPOCH + timedelta(days=now_ns // DAY_NS - days)).isoformat()
     for table in TABLES:
-        log = TableLog.open(lake.path / table, table) if table in tables else None
+        log = TableLog.open(lake.store.below(table), table) if table in tables else None
         if log is None:
             continue
         version, adds = log.listing()

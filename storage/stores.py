@@ -76,6 +76,12 @@ class Store(Protocol):
     def delete(self, name: str) -> bool:
         """Remove a file; return False where it was gone already."""
 
+    def check(self, name: str, sha256: str) -> None:
+        """Make sure that a file that was just published stands there as it was sent."""
+
+    def copy_of(self, name: str, scratch: Path) -> Path:
+        """Return a path with the bytes of a file: its own, or of a copy in a scratch directory; whole or not at all."""
+
     def sync(self, *names: str) -> None:
         """Make durable what another library, or a process that was killed, left under these names."""
 
@@ -154,6 +160,14 @@ class LocalStore:
         except FileNotFoundError:
             return False
         return True
+
+    def check(self, name: str, sha256: str) -> None:
+        """Do nothing: what was synced is what was written, as far as a file system can be asked."""
+
+    def copy_of(self, name: str, scratch: Path) -> Path:
+        """Return where the file stands."""
+        del scratch
+        return self.path / name
 
     def sync(self, *names: str) -> None:
         """Sync files, give them our mode, and sync the directories that they are in."""

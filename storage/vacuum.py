@@ -1,4 +1,4 @@
-"""Files that no version of a table has listed for a while, removed from the disk.
+"""Files that no version of a table has listed for a while, removed from the disk or the object store.
 
 Layer: storage, above the log's story. Time is an argument.
 Source: faults section 1, clause 6: inputs are deleted after a grace period; A15: nothing is deleted silently.
@@ -18,6 +18,7 @@ from storage.commits import TableLog
 from storage.lake import Lake
 from storage.log_story import read_story
 from storage.schemas import PARTITION_COLUMN, TABLES
+from storage.stores import Store
 
 KEEP_DAYS: Final = 7
 
@@ -34,22 +35,22 @@ class Vacuumed(NamedTuple):
 
 
 def vacuum(
-    lake_path: Path, *, keep_ns: int, now_ns: int, tables: Collection[str] = TABLES, dry_run: bool = False
+    lake_at: Path | Store, *, keep_ns: int, now_ns: int, tables: Collection[str] = TABLES, dry_run: bool = False
 ) -> Iterator[Vacuumed]:
     """Remove what was taken out of a lake's tables longer than `keep_ns` ago; yield the sum of each table.
 
-    Stopped at any step it goes on when called again. Errors: LakeMissing, LakeNewer, LakeDamaged, OSError.
+    Stopped at any step it goes on when called again. Errors: LakeMissing, LakeNewer, LakeDamaged, OSError, StoreError.
     """
-    lake = Lake.open(lake_path)
+    lake = Lake.open(lake_at)
     before_ns = now_ns - keep_ns
     for table in TABLES:
-        log = TableLog.open(lake.path / table, table) if table in tables else None
+        log = TableLog.open(lake.store.below(table), table) if table in tables else None
         if log is None:
             continue
         found = [it for it in log.store.list() if it.name.startswith(f"{PARTITION_COLUMN}=")]
         listed = {add["path"] for add in log.listing().adds}
         unlisted = [it for it in found if it.name not in listed]
-        removed_ms = read_story(lake.path / table).removed_ms if unlisted else {}
+        removed_ms = read_story(log.store).removed_ms if unlisted else {}
         files = size = waiting = 0
         for file in unlisted:
             if file.name not in removed_ms:

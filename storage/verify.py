@@ -113,11 +113,6 @@ def verify_lake(
                 progress(add.size)
 
 
-def live_files(lake: Path, table: str) -> Mapping[str, Add]:
-    """Return the present files of a table by the entries that are whole."""
-    return read_story(lake / table).live
-
-
 def _verify_log(store: Store, table: str, story: LogStory, checked: Checked) -> Iterator[Finding]:
     """Yield what is wrong with a log: its entries, their numbers, its checkpoints; fill the story by what is whole.
 

@@ -23,8 +23,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from capture.columns import Flag
+from storage.errors import StoreError
 from storage.log_story import read_story
-from storage.verify import REMEDY_ROWS, Checked, Finding, Scope, live_files
+from storage.stores import LocalStore, Store, store_at
+from storage.verify import REMEDY_ROWS, Checked, Finding, Scope
 
 NUMBERED: Final = ("logon", "heartbeat", "proof", "resend_request", "reject", "rejected", "logout")
 TELLING: Final = ("gap", "gap_fill", "sequence_reset", "rollover", "merged")  # Events by which numbers may be missing.
@@ -51,7 +53,7 @@ class _Stretch(NamedTuple):
     end: int
 
 
-def verify_numbers(lake: Path, scope: Scope, checked: Checked) -> Iterator[Finding]:
+def verify_numbers(lake: Path | Store, scope: Scope, checked: Checked) -> Iterator[Finding]:
     """Yield the holes in the numbers of each session that no event tells. Files that cannot be read are left out."""
     without = _dropped(lake, "messages", "events")
     seen: dict[str, list[_Stretch]] = defaultdict(list)
@@ -134,7 +136,7 @@ class _Sides:
         return sorted(self.sides["bid"].items(), reverse=True), sorted(self.sides["offer"].items())
 
 
-def verify_books(lake: Path, scope: Scope, checked: Checked) -> Iterator[Finding]:
+def verify_books(lake: Path | Store, scope: Scope, checked: Checked) -> Iterator[Finding]:
     """Yield the key frames that are not the book which the changes before them make."""
     without = _dropped(lake, "books", "book_changes")
     frames: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
@@ -181,24 +183,29 @@ def _reached(
         book.sides = {"bid": dict(bids), "offer": dict(offers)}
 
 
-def _dropped(lake: Path, *tables: str) -> frozenset[str]:
+def _dropped(lake: Path | Store, *tables: str) -> frozenset[str]:
     """Return the dates that one of these tables has no more: what another tells of them cannot be held against it."""
-    return frozenset().union(*(read_story(lake / table).dropped for table in tables))
+    return frozenset().union(*(read_story(store_at(lake).below(table)).dropped for table in tables))
 
 
 def _tables(
-    lake: Path, table: str, scope: Scope, without: frozenset[str], columns: tuple[str, ...] | None
+    lake: Path | Store, table: str, scope: Scope, without: frozenset[str], columns: tuple[str, ...] | None
 ) -> Iterator[pa.Table]:
     """Yield the rows of a table, a row group at a time, earliest file first.
 
     What cannot be read is a finding of `storage.verify`.
     """
-    live = live_files(lake, table).values()
+    store = store_at(lake).below(table)
+    live = read_story(store).live.values()
     adds = [add for add in live if add.date.startswith(scope.date) and add.date not in without]
     for add in sorted(adds, key=lambda add: (add.lowest.get("receive_ns", 0), add.path)):
         try:
-            with pq.ParquetFile(lake / table / add.path) as file:
+            with pq.ParquetFile(
+                store.path / add.path if isinstance(store, LocalStore) else store.open(add.path)
+            ) as file:
                 for place in range(file.num_row_groups):
                     yield file.read_row_group(place, columns=list(columns) if columns else None)
+        except StoreError:
+            raise
         except (OSError, pa.ArrowException):
             continue

@@ -43,8 +43,8 @@ def test_a_batch_is_read_back_from_the_log(tmp_path: Path) -> None:
 
     (file,) = Lake.open(tmp_path / "lake").files("trades")
     assert report.rows == {name: {"trades": 3, "events": 1}.get(name, 0) for name in TABLES}
-    assert report.files[0] == file.path
-    assert report.bytes == sum(path.stat().st_size for path in report.files)
+    assert report.files[0] == f"trades/{file.name}"
+    assert report.bytes == sum((lake.path / name).stat().st_size for name in report.files)
     assert (file.rows, file.size, file.date) == (3, file.path.stat().st_size, "2026-11-22")
     assert (file.first_ns, file.last_ns) == (T0, T0 + 2)
     assert (file.symbol_lowest, file.symbol_highest) == ("ADA/USD", "BTC/USD")
