@@ -13,7 +13,7 @@ from typing import Final
 
 from capture.findings import Finding
 from capture.session import events
-from capture.session.rollover import RolloverWindow
+from capture.session.rollover_window import RolloverWindow
 from capture.session.session import Session
 from capture.wire import values
 

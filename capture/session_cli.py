@@ -20,7 +20,7 @@ from capture.cli_support import Commands, reporting_errors
 
 if TYPE_CHECKING:
     from capture.initiator import BareInitiator, Connect, Request
-    from capture.session.rollover import RolloverWindow
+    from capture.session.rollover_window import RolloverWindow
     from capture.session.session import SessionSettings
 
 TARGETS = {"md": "KRAKEN-MD", "trading": "KRAKEN-TRD"}
@@ -151,7 +151,7 @@ def _settings(options: dict[str, Any]) -> "SessionSettings":
 
 
 def _window(at_s: int | None, *, reset: bool) -> "RolloverWindow | None":
-    from capture.session.rollover import RolloverWindow
+    from capture.session.rollover_window import RolloverWindow
 
     return None if at_s is None else RolloverWindow(at_s=at_s, reset_flag=reset)
 

@@ -7,7 +7,7 @@ Source: design section 3, "the core is a function of the journal".
 from typing import Final
 
 from capture.feed import Feed
-from capture.session.rollover import KRAKEN_ROLLOVER
+from capture.session.rollover_window import KRAKEN_ROLLOVER
 from capture.session.session import Role, Session, SessionSettings
 from storage.batcher import Batch, Batcher
 from storage.journal.reader import Record, RecordKind

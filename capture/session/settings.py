@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from capture.session.rollover import RolloverWindow
+from capture.session.rollover_window import RolloverWindow
 from capture.wire import tags, values
 from capture.wire.message import Field
 

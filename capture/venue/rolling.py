@@ -11,7 +11,7 @@ from typing import Final, Protocol, Self, TypeVar
 
 from capture import clock
 from capture.errors import CannotListen
-from capture.session.rollover import KRAKEN_ROLLOVER
+from capture.session.rollover_window import KRAKEN_ROLLOVER
 from capture.venue.listener import Client, Listener
 from capture.venue.register import Register
 from capture.venue.settings import SessionSwitches

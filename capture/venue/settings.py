@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from capture.errors import SettingInvalid
-from capture.session.rollover import RolloverWindow
+from capture.session.rollover_window import RolloverWindow
 from capture.session.session import Role, SessionSettings
 from capture.trading.session import TARGET_COMP_ID as TRADING_TARGET_COMP_ID
 from capture.venue.source import Shape

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import booleans, integers, just, lists, one_of, sampled_from, tuples
 
 from capture.errors import MessageGarbled
-from capture.session.rollover import KRAKEN_ROLLOVER
+from capture.session.rollover_window import KRAKEN_ROLLOVER
 from capture.session.session import Role, Session, SessionSettings
 from capture.session.store import RecentFrames
 from capture.wire.message import parse

@@ -15,7 +15,7 @@ from capture.book.kernel import BookKernel
 from capture.errors import ValueMalformed
 from capture.feed import Feed
 from capture.market.requests import MarketDataRequest
-from capture.session.rollover import KRAKEN_ROLLOVER
+from capture.session.rollover_window import KRAKEN_ROLLOVER
 from capture.session.session import Role, Session, SessionSettings
 from capture.sinks import Position
 from capture.wire.values import unscaled

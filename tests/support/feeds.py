@@ -9,7 +9,7 @@ from capture.columns import NO_NAME, NULL, Columns, Flag
 from capture.feed import Feed
 from capture.findings import Finding
 from capture.market.requests import LEVEL_2, MarketDataRequest
-from capture.session.rollover import KRAKEN_ROLLOVER
+from capture.session.rollover_window import KRAKEN_ROLLOVER
 from capture.session.session import Role, Session, SessionSettings
 from capture.sinks import Connection, Position
 from capture.wire.message import Message, parse

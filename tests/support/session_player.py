@@ -14,7 +14,7 @@ from session_disk import Disk
 from capture.backoff import Backoff, ending_of
 from capture.session.events import LoggedOn, LogonRefused
 from capture.session.intake import Intake
-from capture.session.rollover import RolloverWindow
+from capture.session.rollover_window import RolloverWindow
 from capture.session.session import Delivery, Role, Session, SessionSettings
 from capture.wire.message import parse
 

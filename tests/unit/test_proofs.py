@@ -6,7 +6,7 @@ from fix import SECOND
 
 from capture.proofs import STOP_NS, Proofs, moments
 from capture.session import events
-from capture.session.rollover import KRAKEN_ROLLOVER
+from capture.session.rollover_window import KRAKEN_ROLLOVER
 from capture.session.states import State
 from capture.wire.values import time_of_day_ns, timestamp_ns
 

@@ -5,7 +5,7 @@ from desk import Desk, standing
 from fix import SECOND, T0
 from peer import Peer
 
-from capture.session.rollover import KRAKEN_ROLLOVER, RolloverWindow
+from capture.session.rollover_window import KRAKEN_ROLLOVER, RolloverWindow
 from capture.venue.recording import SHIPPED, load
 from capture.wire.values import time_of_day_ns, timestamp_ns
 
