@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from capture.columns import NAME_KINDS, NULL, Layout, Levels, Names, Table, Texts
-from storage.row_order import only_used_values, sorted_rows
-from storage.schemas import ENCODINGS, ENUM_NAMES, LEVELS, integer_type
+from storage.row_order import extremes, names_in_use, only_used_values, row_order
+from storage.schemas import ENCODINGS, ENUM_NAMES, LEVELS, SORTED_BY, integer_type
 
 DAY_NS: Final = 86_400_000_000_000
 _EPOCH: Final = date(1970, 1, 1)
@@ -31,14 +31,15 @@ def dated_tables(table: Table, names: Mapping[str, Names]) -> Iterator[tuple[str
     """
     if not len(table):
         return
-    columns = [_column(table, layout, names) for layout in table.layout]
-    rows = sorted_rows(only_used_values(pa.table(columns, [layout.name for layout in table.layout])))
-    days = pc.divide(rows["receive_ns"], DAY_NS)
-    several = sorted(pc.unique(days).to_pylist())
-    if len(several) == 1:  # As nearly every batch is.
-        yield _date(several[0]), rows
+    order = _order(table, names["symbol"].values)
+    columns = [_column(table, layout, names, order) for layout in table.layout]
+    rows = pa.table(columns, [layout.name for layout in table.layout])
+    first_ns, last_ns = extremes(rows["receive_ns"])
+    if first_ns // DAY_NS == last_ns // DAY_NS:  # As nearly every batch is.
+        yield _date(first_ns // DAY_NS), rows
         return
-    for day in several:
+    days = pc.divide(rows["receive_ns"], DAY_NS)
+    for day in sorted(pc.unique(days).to_pylist()):
         yield _date(day), only_used_values(rows.filter(pc.equal(days, day)))
 
 
@@ -47,24 +48,43 @@ def _date(day: int) -> str:
     return (_EPOCH + timedelta(days=day)).isoformat()
 
 
-def _column(table: Table, layout: Layout, names: Mapping[str, Names]) -> pa.Array:
-    """Return one column as Arrow sees it, over the memory of the table."""
+def _order(table: Table, symbols: Sequence[str]) -> pa.Array | None:
+    """Return the places of a table's rows in the order of a file; None where they stand so already."""
+    codes, receive_ns = (_integers(table.arrays[name], len(table)) for name in SORTED_BY)
+    ranks = dict(zip(sorted(symbols), range(len(symbols)), strict=True))
+    by_code = pa.array([None, *(ranks[symbol] for symbol in symbols)], pa.int32())
+    return row_order(pc.take(by_code, pc.add(codes, pa.scalar(1, codes.type)), boundscheck=False), receive_ns)
+
+
+def _column(table: Table, layout: Layout, names: Mapping[str, Names], order: pa.Array | None) -> pa.Array:
+    """Return one column as Arrow sees it, in an order; where it stays as it is, over the memory of the table."""
     stored, count = table.arrays[layout.name], len(table)
     match stored:
         case list():
-            texts = pa.array(stored, pa.string())
-            return texts if layout.name in ENCODINGS else texts.dictionary_encode()
+            texts = _ordered(pa.array(stored, pa.string()), order)
+            if layout.name in ENCODINGS:
+                return texts
+            encoded = texts.dictionary_encode()
+            return names_in_use(encoded.indices, encoded.dictionary.to_pylist())
         case Texts():
-            return _ascii(stored, count)
+            return _ordered(_ascii(stored, count), order)
         case Levels():
             values = _integers(stored.values, len(stored.values))
-            return pa.ListArray.from_arrays(_integers(stored.offsets, count + 1), values, type=LEVELS)
+            lists = pa.ListArray.from_arrays(_integers(stored.offsets, count + 1), values, type=LEVELS)
+            return _ordered(lists, order)
     integers = _integers(stored, count)
+    lowest, highest = extremes(integers)
+    if lowest != highest:  # A column of one value is the same in any order.
+        integers = _ordered(integers, order)
     if layout.kind in NAME_KINDS:
-        return _named(integers, names[layout.kind].values)
+        return names_in_use(integers, names[layout.kind].values)
     if layout.name in ENUM_NAMES:
-        return _named(integers, ENUM_NAMES[layout.name])
-    return _nullable(integers) if layout.kind == "q" else integers
+        return names_in_use(integers, ENUM_NAMES[layout.name])
+    return _nullable(integers) if layout.kind == "q" and lowest == NULL else integers
+
+
+def _ordered(values: pa.Array, order: pa.Array | None) -> pa.Array:
+    return values if order is None else pc.take(values, order, boundscheck=False)
 
 
 def _integers(values: "array[int]", count: int) -> pa.Array:
@@ -82,16 +102,5 @@ def _ascii(texts: Texts, count: int) -> pa.Array:
 
 def _nullable(values: pa.Array) -> pa.Array:
     """Return int64 values with `NULL` as null; the memory stays shared."""
-    valid = pc.not_equal(values, NULL)
-    if pc.all(valid).as_py():
-        return values
-    bitmap = valid.buffers()[1]  # The bits of a fresh boolean array are a validity bitmap.
+    bitmap = pc.not_equal(values, NULL).buffers()[1]  # The bits of a fresh boolean array are a validity bitmap.
     return pa.Array.from_buffers(pa.int64(), len(values), [bitmap, values.buffers()[1]])
-
-
-def _named(codes: pa.Array, values: Sequence[str]) -> pa.Array:
-    """Return codes as a dictionary array, a code below zero as null."""
-    indices = codes.cast(pa.int32())
-    return pa.DictionaryArray.from_arrays(
-        pc.if_else(pc.greater_equal(indices, 0), indices, pa.scalar(None, pa.int32())), pa.array(values, pa.string())
-    )

@@ -6,7 +6,7 @@ Left to others: rows out of columns (`storage.batches`), bytes (`storage.files`)
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,17 +14,32 @@ import pyarrow.compute as pc
 from storage.schemas import SORTED_BY, written_schema
 
 ROW_GROUP_ROWS: Final = 122_880  # At most; as DuckDB cuts its own: a multiple of its vectors, small enough to skip by.
+PROBED_CODES: Final = 8  # Of more, a dictionary's codes are told apart by hashing.
 ROW_GROUP_ROWS_BOOKS: Final = 4_096  # Of `books`, where a row is four lists of up to a thousand levels.
+
+
+def row_order(symbols: pa.Array, receive_ns: pa.Array) -> pa.Array | None:
+    """Return the places of rows by symbol, null last, then receive_ns, stable; None where they stand so already.
+
+    symbols: codes in the order of their names.
+    """
+    by = [("symbol", "ascending", "at_end")]
+    if not _rises(receive_ns):
+        by.append(("receive_ns", "ascending", "at_end"))  # Left out where it holds: a few codes alone sort by counting.
+    elif symbols.null_count == 0 and _rises(symbols):
+        return None
+    return pc.sort_indices(pa.table({"symbol": symbols, "receive_ns": receive_ns}), sort_keys=by)
 
 
 def sorted_rows(rows: pa.Table) -> pa.Table:
     """Return rows whose dictionaries are sorted by symbol, then receive_ns, stable."""
     symbol, receive_ns = (rows[name].combine_chunks() for name in SORTED_BY)
-    keys = pa.table({"symbol": symbol.indices, "receive_ns": receive_ns})  # Codes are in the order of their names.
-    by = [("symbol", "ascending", "at_end")]
-    if not pc.all(pc.less_equal(receive_ns[:-1], receive_ns[1:]), min_count=0).as_py():
-        by.append(("receive_ns", "ascending", "at_end"))  # Left out where it holds: a few codes alone sort by counting.
-    return pc.take(rows, pc.sort_indices(keys, sort_keys=by), boundscheck=False)
+    order = row_order(symbol.indices, receive_ns)
+    return rows if order is None else pc.take(rows, order, boundscheck=False)
+
+
+def _rises(values: pa.Array) -> bool:
+    return bool(pc.all(pc.less_equal(values[:-1], values[1:]), min_count=0).as_py())
 
 
 def only_used_values(rows: pa.Table) -> pa.Table:
@@ -38,14 +53,40 @@ def only_used_values(rows: pa.Table) -> pa.Table:
 
 def _used_values(column: pa.ChunkedArray) -> pa.Array:
     chunk = column.combine_chunks()
-    values = chunk.dictionary.to_pylist()
-    # Names come in runs, and only the heads of these are looked at one by one.
-    heads = pc.run_end_encode(chunk.indices).values
-    used = [code for code in pc.unique(heads).to_pylist() if code is not None]
+    return names_in_use(chunk.indices, chunk.dictionary.to_pylist())
+
+
+def names_in_use(codes: pa.Array, values: Sequence[str]) -> pa.DictionaryArray:
+    """Return codes into names as a dictionary array that holds just the names in use, sorted; below zero is null."""
+    lowest, highest = extremes(codes)
+    used = [] if lowest is None else _used_codes(codes, lowest, highest)
     used.sort(key=values.__getitem__)
-    new_codes = dict(zip(used, range(len(used)), strict=True))
-    recoded = pc.take(pa.array([new_codes.get(code) for code in range(len(values))], pa.int32()), chunk.indices)
-    return pa.DictionaryArray.from_arrays(recoded, pa.array([values[code] for code in used], pa.string()))
+    indices = codes.cast(pa.int32())
+    if lowest:
+        indices = pc.subtract(indices, pa.scalar(lowest, pa.int32()))
+    # By the code less the lowest.
+    places = {code - (lowest or 0): place for place, code in enumerate(used)}
+    recoded = [places.get(shifted) for shifted in range(0 if lowest is None else highest - lowest + 1)]
+    if recoded != list(range(len(used))):
+        indices = pc.take(pa.array(recoded, pa.int32()), indices, boundscheck=False)
+    return pa.DictionaryArray.from_arrays(indices, pa.array([values[code] for code in used], pa.string()))
+
+
+def _used_codes(codes: pa.Array, lowest: int, highest: int) -> list[int]:
+    """Return the codes that occur, without those below zero. lowest, highest: of them."""
+    if highest - lowest < PROBED_CODES:  # Each is looked for by itself: those in use are found near the beginning.
+        between = range(max(lowest + 1, 0), highest)
+        held = [code for code in between if pc.index(codes, pa.scalar(code, codes.type)).as_py() >= 0]
+        return [code for code in sorted({lowest, *held, highest}) if code >= 0]
+    # Names come in runs, and only the heads of these are looked at one by one.
+    heads = pc.unique(pc.run_end_encode(codes).values).to_pylist()
+    return [code for code in heads if code is not None and code >= 0]
+
+
+def extremes(values: pa.Array | pa.ChunkedArray) -> tuple[Any, Any]:
+    """Return the lowest and the highest of some values, None where there is none."""
+    found = pc.min_max(values)
+    return found["min"].as_py(), found["max"].as_py()
 
 
 def merged(name: str, parts: Sequence[pa.Table]) -> pa.Table:

@@ -78,6 +78,22 @@ def test_dictionaries_hold_just_the_names_in_use() -> None:
     assert table["symbol"].combine_chunks().dictionary.to_pylist() == ["BTC/USD"]
 
 
+def test_many_names_and_few_are_told_apart() -> None:
+    """A dictionary is as sorted, and a name that no row has is as absent, whether it has few names or many."""
+    for count in (3, 30):
+        columns = Columns()
+        for place in range(count):
+            add(columns, "messages", symbol=f"S{count - place:02}/USD")
+            add(columns, "trades", symbol=f"S{count - place:02}/USD" if place not in (1, count - 2) else None)
+
+        ((_, table),) = dated_tables(columns.trades, columns.names)
+
+        used = [f"S{number:02}/USD" for number in range(1, count + 1) if number not in (2, count - 1)]
+        assert table["symbol"].combine_chunks().dictionary.to_pylist() == used
+        assert table["symbol"].to_pylist()[: len(used)] == used
+        assert table["symbol"].null_count == len({1, count - 2})
+
+
 def test_integers_keep_their_width() -> None:
     """The Arrow types are those of the schema once dictionaries are read as strings."""
     columns = Columns()
