@@ -16,7 +16,7 @@ A segment goes where all of this holds, and is kept, with the reason, where anyt
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,12 +76,15 @@ class _LakeProof:
         count = 0
         for table in TABLES:
             for info in self.files_within(table, begin_ns, end_ns):
-                if info.path not in self._proven:
-                    self._proven[info.path] = self._fault(info, table)
-                if self._proven[info.path]:
-                    raise _Unproven(f"{table}/{info.path.parent.name}/{info.path.name}: {self._proven[info.path]}")
+                self._prove_file(info, table)
                 count += 1
         return count
+
+    def _prove_file(self, info: FileInfo, table: str) -> None:
+        if info.path not in self._proven:
+            self._proven[info.path] = self._fault(info, table)
+        if self._proven[info.path]:
+            raise _Unproven(f"{table}/{info.path.parent.name}/{info.path.name}: {self._proven[info.path]}")
 
     def rows_of(self, segment: str, begin_ns: int, end_ns: int) -> Counter[int]:
         """Return how many rows of messages name each block of a segment."""
@@ -103,25 +106,32 @@ class _LakeProof:
             raise _Unproven(f"the lake has no batch of run {census.run}")
         if begun is not None and begun > whole:
             raise _Unproven(f"batch {begun} of run {census.run} is not whole yet")
-        ends = (census.last_ns, *census.following.values())
-        if not any(map(self._has_event, ends)) and not self._has_rows_of(census.following, census.last_ns):
+        # The end of a connection, which ends a run, leaves an event. Batches are committed in order: what a later
+        # segment begins with is there after all that is before it.
+        ends = pa.array([census.last_ns, *census.following.values()], pa.int64())
+        if self._holds(TABLE_LAST, "receive_ns", ends, pc.min(ends).as_py(), pc.max(ends).as_py()):
+            return
+        names = pa.array(census.following, pa.string())
+        if len(names) == 0 or not self._holds(MESSAGES, "segment", names, census.last_ns, 2**63 - 1):
             raise _Unproven("the batch of its last record is not committed")
 
-    def _has_event(self, at_ns: int) -> bool:
-        """Return whether there is an event of a time: the end of a connection, which ends a run, leaves one."""
-        for info in self.files_within(TABLE_LAST, at_ns, at_ns):
-            times = pq.read_table(info.path, columns=["receive_ns"], partitioning=None)
-            if pc.any(pc.equal(times["receive_ns"], at_ns)).as_py():
-                return True
-        return False
+    def _holds(self, table: str, column: str, wanted: pa.Array, begin_ns: int, end_ns: int) -> bool:
+        """Return whether a row of a table is one of those wanted.
 
-    def _has_rows_of(self, segments: Iterable[str], from_ns: int) -> bool:
-        """Return whether a message of a segment is there: batches are committed in order, so the ones before are."""
-        wanted = pa.array(segments, pa.string())
-        for info in self.files_within(MESSAGES, from_ns, 2**63 - 1) if len(wanted) else ():
-            names = pq.read_table(info.path, columns=["segment"], partitioning=None)
-            if pc.any(pc.is_in(names["segment"], wanted)).as_py():
-                return True  # A file of a later time may be damaged: then it is its own segments that are kept.
+        Errors: _Unproven where none is found, and a file that may hold one is damaged.
+        """
+        damaged = None
+        for info in self.files_within(table, begin_ns, end_ns):
+            try:
+                self._prove_file(info, table)
+            except _Unproven as fault:
+                damaged = damaged or fault
+                continue
+            values = pq.read_table(info.path, columns=[column], partitioning=None)[column]
+            if pc.any(pc.is_in(values, wanted)).as_py():
+                return True
+        if damaged is not None:
+            raise damaged
         return False
 
     def _fault(self, info: FileInfo, table: str) -> str:
