@@ -10,7 +10,9 @@ kernels write rows without an allocation, and are handed to Arrow as they are.
 """
 
 from array import array
+from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from enum import IntEnum, IntFlag
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +20,7 @@ NULL: Final = -(2**63)  # The one int64 that no price, size, time or count can t
 NO_NAME: Final = -1
 ROWS_MIN: Final = 64  # That a table has room for at first.
 ROWS_LIMIT: Final = 2**20  # That a batch holds, all tables together, before it is cut whatever the time.
+_LONG_TABLES: Final = ("book_changes", "trades", "quotes", "messages")  # Whose memory is worth keeping.
 _TEXT_BYTES: Final = 8  # Room for a text at first; more is made where it is needed.
 
 
@@ -284,6 +287,17 @@ class Table:
         self.count = 0
         self.arrays: dict[str, Any] = {name: _stored(kind, self.capacity) for name, kind in layout}
 
+    @classmethod
+    def over(cls, spent: "Table") -> "Table":
+        """Return an empty table over the memory of another, to whose rows nobody will come back.
+
+        Errors: BufferError while anybody still looks at that memory.
+        """
+        table = cls(spent.layout)
+        table.arrays = {name: _emptied(stored) for name, stored in spent.arrays.items()}
+        table.capacity = spent.capacity - 1
+        return table
+
     def __len__(self) -> int:
         return self.count
 
@@ -341,7 +355,8 @@ class Columns:
     """
 
     __slots__ = (
-        "book_changes", "books", "events", "instruments", "messages", "names", "order_changes", "quotes", "trades",
+        "_spent", "book_changes", "books", "events", "instruments", "messages", "names", "order_changes", "quotes",
+        "trades",
     )  # fmt: skip
 
     def __init__(self, capacities: Mapping[str, int] | None = None) -> None:
@@ -355,6 +370,7 @@ class Columns:
         self.instruments = Table(LAYOUTS["instruments"])
         self.events = Table(LAYOUTS["events"])
         self.names: dict[str, Names] = {kind: Names() for kind in NAME_KINDS}
+        self._spent: deque[Columns] = deque(maxlen=1)  # Of those before these, and of these.
 
     def tables(self) -> dict[str, Table]:
         """Return the tables by name, in the order in which a batch is committed: events last."""
@@ -375,8 +391,27 @@ class Columns:
         )
 
     def successor(self) -> "Columns":
-        """Return empty columns with room for as much again: what the last batch held, the next one is likely to."""
-        return Columns({name: min(table.count + table.count // 8, ROWS_LIMIT) for name, table in self.tables().items()})
+        """Return empty columns with room for as much again: what the last batch held, the next one is likely to.
+
+        They take over the memory of columns before these that were let go of and were of about that size: fresh memory
+        costs as much as writing rows into it.
+        """
+        wanted = {name: min(table.count + table.count // 8, ROWS_LIMIT) for name, table in self.tables().items()}
+        before = self._spent.pop().tables() if self._spent else {}
+        fits: dict[str, Table] = {}
+        for name, table in before.items():
+            if name in _LONG_TABLES and wanted[name] < table.capacity <= 2 * wanted[name] + ROWS_MIN:
+                with suppress(BufferError):  # Somebody looks at it after all.
+                    fits[name] = Table.over(table)
+        columns = Columns({name: rows for name, rows in wanted.items() if name not in fits})
+        columns._spent = self._spent
+        for name, table in fits.items():
+            setattr(columns, name, table)
+        return columns
+
+    def let_go(self) -> None:
+        """Say that nobody will look at these rows again: others may come to stand in their memory."""
+        self._spent.append(self)
 
 
 def _stored(kind: str, capacity: int) -> Any:
@@ -390,6 +425,21 @@ def _stored(kind: str, capacity: int) -> Any:
     integers = array("i" if kind in NAME_KINDS else kind)
     integers.append(0)
     return integers * capacity
+
+
+def _emptied(stored: Any) -> Any:
+    """Return the memory of a column for other rows: less one of each, which is refused while anybody looks at it."""
+    match stored:
+        case list():
+            return []
+        case Levels():
+            return Levels()
+        case Texts():
+            stored.offsets.pop()
+            stored.data.pop()
+        case _:
+            stored.pop()
+    return stored
 
 
 def _listed(stored: Any, count: int) -> Any:

@@ -68,9 +68,9 @@ def write_batch(lake: Lake, batch: Batch, software: str, keep: Keep | None = Non
     """Write one batch; tables that hold it already are left alone.
 
     Each run is a writer of its own to the lake: a run that was killed before its last commit can be completed by a
-    rebuild after another run has begun.
+    rebuild after another run has begun. Its columns are let go of once they are written.
     """
-    return lake.write_batch(
+    report = lake.write_batch(
         batch.columns,
         label=batch.label,
         version=batch.number,
@@ -79,3 +79,5 @@ def write_batch(lake: Lake, batch: Batch, software: str, keep: Keep | None = Non
         metadata={"fixtape.run": batch.run, "fixtape.software": software},
         keep=keep,
     )
+    batch.columns.let_go()
+    return report
