@@ -181,8 +181,6 @@ class Rows:
 
     def key_frame(self, symbol: str, book: Book) -> None:
         """Append a whole book as the last message that changed it left it."""
-        bids, offers = list(book.bids.levels()), list(book.offers.levels())
-        sides = [[level[place] for level in side] for side in (bids, offers) for place in (0, 1)]
         self.columns.books.append(
             (
                 book.last_ns,
@@ -192,7 +190,8 @@ class Rows:
                 self._symbol_code(symbol),
                 book.proof,
                 0,
-                *sides,
+                *book.bids.columns(),
+                *book.offers.columns(),
                 book.price_scale,
                 book.size_scale,
                 book.depth,

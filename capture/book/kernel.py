@@ -360,6 +360,7 @@ class BookKernel:
             if book.bids.count and book.offers.count:
                 self._touched ^= book.bids._levels[2 * book.bids.count - 2]
                 self._touched ^= book.offers._levels[2 * book.offers.count - 2]
+                self._touched ^= book.bids._sums[book.bids.count - 1] ^ book.offers._sums[book.offers.count - 1]
         return 0
 
     @cython.locals(entry=cython.int, bid=cython.longlong, offer=cython.longlong)

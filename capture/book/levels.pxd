@@ -13,6 +13,7 @@ cdef class BookSide:
     cdef int _text_bytes
     cdef bint _changed  # The best ten are others than those of `_crc`.
     cdef long long[::1] _levels
+    cdef long long[::1] _sums
 
     cdef bint _set(self, long long price, long long size)
     cdef bint _remove(self, long long price)
@@ -23,7 +24,8 @@ cdef class BookSide:
     cdef void _sum(self) noexcept
 
 
-cdef unsigned int _crc32(unsigned char[::1] text, int at) noexcept
+cdef long long _level_sum(long long price, long long size) noexcept
+cdef unsigned int _crc32(unsigned char* text, int at) noexcept
 cdef unsigned int _shift(unsigned int crc, int count) noexcept
 
 

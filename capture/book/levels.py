@@ -23,7 +23,8 @@ _NONE = cython.declare(cython.uint, 0)
 _NULL = cython.declare(cython.longlong, -(2**63))
 _MOST = cython.declare(cython.longlong, 2**63 - 1)
 _TOP = cython.declare(cython.int, 10)  # As `checksum.CHECKSUM_LEVELS`.
-_TEXT_BYTES = cython.declare(cython.int, 10 * 38)  # Ten levels of two int64 in digits.
+_LEVEL_BYTES = cython.declare(cython.int, 38)  # Two int64 in digits.
+_TEXT_BYTES = cython.declare(cython.int, 10 * 38)  # Ten levels of them.
 
 
 def _crc_table() -> "array[int]":
@@ -40,7 +41,7 @@ def _crc_table() -> "array[int]":
     return table
 
 
-_TEXT = cython.declare(cython.uchar[::1], bytearray(10 * 38))  # Of one side at a time; it ends with the buffer.
+_TEXT = cython.declare(cython.uchar[::1], bytearray(38))  # Of one level at a time; it ends with the buffer.
 _PAIRS = cython.declare(cython.uchar[::1], bytearray(b"".join(b"%02d" % pair for pair in range(100))))
 _CRC = cython.declare(cython.uint[::1], _crc_table())
 
@@ -58,7 +59,8 @@ class BookSide:
     """The levels of one side: keys and sizes in turn in one array, keys ascending.
 
     A bid's key is its price, an offer's its price negated, so that the best level is the last one on both sides:
-    changes happen near the top, and there an array is cheap to change.
+    changes happen near the top, and there an array is cheap to change. Beside each level stand the CRC32 of its digits
+    and, above its 32 bits, how many these are; zero until they are asked for.
     """
 
     def __init__(self, side: int) -> None:
@@ -66,6 +68,7 @@ class BookSide:
         self.count = 0
         self._capacity = 16
         self._levels = array("q", bytes(16 * 16))
+        self._sums = array("q", bytes(8 * 16))
         self._crc = 0
         self._text_bytes = 0
         self._changed = True
@@ -107,6 +110,25 @@ class BookSide:
         """Return every level, best first."""
         return iter(self.best(self.count))
 
+    @cython.locals(
+        index=cython.Py_ssize_t,
+        place=cython.Py_ssize_t,
+        held=cython.Py_ssize_t,
+        prices=cython.longlong[::1],
+        sizes=cython.longlong[::1],
+    )
+    def columns(self) -> "tuple[array[int], array[int]]":
+        """Return the prices of every level, best first, and their sizes."""
+        held = self.count
+        both = array("q", bytes(8 * held)), array("q", bytes(8 * held))
+        prices, sizes = both
+        place = 2 * held
+        for index in range(held):
+            place -= 2
+            prices[index] = self._levels[place] * self._sign
+            sizes[index] = self._levels[place + 1]
+        return both
+
     def worst_price(self) -> int | None:
         """Return the price of the worst level held, or None."""
         return self._levels[0] * self._sign if self.count else None
@@ -137,6 +159,7 @@ class BookSide:
         index = self._find(key)
         if index < self.count and self._levels[2 * index] == key:
             self._levels[2 * index + 1] = size
+            self._sums[index] = 0
             if index >= self.count - _TOP:
                 self._changed = True
             return True
@@ -154,6 +177,8 @@ class BookSide:
         self.count -= 1
         for place in range(2 * index, 2 * self.count):
             self._levels[place] = self._levels[place + 2]
+        for place in range(index, self.count):
+            self._sums[place] = self._sums[place + 1]
         return True
 
     @cython.locals(low=cython.Py_ssize_t, high=cython.Py_ssize_t, middle=cython.Py_ssize_t, step=cython.Py_ssize_t)
@@ -179,6 +204,11 @@ class BookSide:
     def _insert(self, index: int, key: int, size: int) -> int:
         if self.count == self._capacity:
             self._grow()
+        place = self.count
+        while place > index:
+            self._sums[place] = self._sums[place - 1]
+            place -= 1
+        self._sums[index] = 0
         place = 2 * self.count + 1
         index += index
         while place > index + 1:
@@ -193,10 +223,12 @@ class BookSide:
     def _grow(self) -> None:
         """Make room for half as many levels more: a book at its depth rarely needs more than one above it."""
         self._capacity += self._capacity // 2
-        levels = array("q", bytes(16 * self._capacity))
+        levels, sums = array("q", bytes(16 * self._capacity)), array("q", bytes(8 * self._capacity))
         for place in range(2 * self.count):
             levels[place] = self._levels[place]
-        self._levels = levels
+        for place in range(self.count):
+            sums[place] = self._sums[place]
+        self._levels, self._sums = levels, sums
 
     @cython.locals(place=cython.Py_ssize_t)
     def _drop(self, excess: int) -> None:
@@ -206,6 +238,8 @@ class BookSide:
         self.count -= excess
         for place in range(2 * self.count):
             self._levels[place] = self._levels[place + 2 * excess]
+        for place in range(self.count):
+            self._sums[place] = self._sums[place + excess]
         if self.count < _TOP:
             self._changed = True
 
@@ -221,49 +255,95 @@ class BookSide:
 
     @cython.locals(
         index=cython.Py_ssize_t,
-        begin=cython.int,
-        number=cython.ulonglong,
-        rest=cython.ulonglong,
-        pair=cython.int,
-        half=cython.int,
-        text=cython.uchar[::1],
+        lowest=cython.Py_ssize_t,
+        crc=cython.uint,
+        size=cython.int,
+        known=cython.longlong,
+        table=cython.int,
     )
     def _sum(self) -> None:
         """Take the CRC32 of the best ten levels: price and size in digits, best first.
 
-        They are written from the end on, two digits at a time.
+        A message changes a level or two. The others' CRCs are known, and each moves the one of the levels before it by
+        its bytes, as in `BookCore._checksum`.
         """
-        # Compiled, nothing interrupts this, and one buffer stays in the nearest cache for all books.
-        text = _TEXT if cython.compiled else bytearray(_TEXT_BYTES)
-        begin = _TEXT_BYTES
-        index = self.count - _TOP if self.count > _TOP else 0
-        while index < self.count:
-            for half in range(2):
-                number = self._levels[2 * index] * self._sign if half else self._levels[2 * index + 1]
-                while number >= 100:
-                    rest = number // 100
-                    pair = number - 100 * rest
-                    begin -= 2
-                    text[begin] = _PAIRS[2 * pair]
-                    text[begin + 1] = _PAIRS[2 * pair + 1]
-                    number = rest
-                pair = number
-                begin -= 1
-                text[begin] = _PAIRS[2 * pair + 1]
-                if pair >= 10:
-                    begin -= 1
-                    text[begin] = _PAIRS[2 * pair]
-            index += 1
-        self._text_bytes = _TEXT_BYTES - begin
-        self._crc = _crc32(text, begin)
+        crc = 0
+        self._text_bytes = 0
+        index = self.count
+        lowest = index - _TOP if index > _TOP else 0
+        while index > lowest:
+            index -= 1
+            known = self._sums[index]
+            if known == 0:
+                known = _level_sum(self._levels[2 * index] * self._sign, self._levels[2 * index + 1])
+                self._sums[index] = known
+            size = cython.cast(cython.int, known >> 32)
+            self._text_bytes += size
+            table = 1024 * size
+            crc = (
+                _STEPS[table + (crc & 255)]
+                ^ _STEPS[table + 256 + (crc >> 8 & 255)]
+                ^ _STEPS[table + 512 + (crc >> 16 & 255)]
+                ^ _STEPS[table + 768 + (crc >> 24)]
+                ^ cython.cast(cython.uint, known & _MASK)
+            )
+        self._crc = crc
         self._changed = False
+
+
+@cython.locals(
+    begin=cython.int,
+    number=cython.ulonglong,
+    rest=cython.ulonglong,
+    four=cython.uint,
+    pair=cython.uint,
+    half=cython.int,
+    text=cython.p_uchar,
+)
+def _level_sum(price: int, size: int) -> int:
+    """Return the CRC32 of a level's price and size in digits, and above its 32 bits how many bytes they are.
+
+    The digits are written from the end on, four at a time.
+    """
+    if cython.compiled:  # noqa: SIM108 - a pointer here, an object there
+        text = cython.address(_TEXT[0])  # Nothing interrupts this.
+    else:
+        text = bytearray(_LEVEL_BYTES)
+    begin = _LEVEL_BYTES
+    for half in range(2):
+        number = price if half else size
+        while number >= 10_000:
+            rest = number // 10_000
+            four = cython.cast(cython.uint, number - 10_000 * rest)
+            pair = four // 100
+            four -= 100 * pair
+            begin -= 4
+            text[begin] = _PAIRS[2 * pair]
+            text[begin + 1] = _PAIRS[2 * pair + 1]
+            text[begin + 2] = _PAIRS[2 * four]
+            text[begin + 3] = _PAIRS[2 * four + 1]
+            number = rest
+        four = cython.cast(cython.uint, number)
+        if four >= 100:
+            pair = four // 100
+            four -= 100 * pair
+            begin -= 2
+            text[begin] = _PAIRS[2 * four]
+            text[begin + 1] = _PAIRS[2 * four + 1]
+            four = pair
+        begin -= 1
+        text[begin] = _PAIRS[2 * four + 1]
+        if four >= 10:
+            begin -= 1
+            text[begin] = _PAIRS[2 * four]
+    return cython.cast(cython.longlong, _LEVEL_BYTES - begin) << 32 | _crc32(text, begin)
 
 
 @cython.locals(crc=cython.uint, low=cython.uint, high=cython.uint)
 def _crc32(text: Any, at: int) -> int:
     """Return the CRC32 of a text from a place to the end of its buffer, eight bytes at a time."""
     crc = _MASK
-    while at + 8 <= _TEXT_BYTES:
+    while at + 8 <= _LEVEL_BYTES:
         low = crc ^ (
             text[at]
             | cython.cast(cython.uint, text[at + 1]) << 8
@@ -287,10 +367,29 @@ def _crc32(text: Any, at: int) -> int:
             ^ _CRC[high >> 24]
         )
         at += 8
-    while at < _TEXT_BYTES:
+    while at < _LEVEL_BYTES:
         crc = crc >> 8 ^ _CRC[(crc ^ text[at]) & 255]
         at += 1
     return crc ^ _MASK
+
+
+@cython.locals(steps=cython.uint[::1], crc=cython.uint, place=cython.int)
+def _steps() -> "array[int]":
+    """Return what the CRC32 of a text becomes when the bytes of a level follow it.
+
+    Shapes: for each count of bytes four tables of 256, of each byte of the CRC.
+    """
+    found = array("I", bytes(4 * 1024 * (_LEVEL_BYTES + 1)))
+    steps = found
+    for place in range(1024):
+        steps[place] = (place & 255) << (place >> 8 << 3)
+    for place in range(1024, 1024 * (_LEVEL_BYTES + 1)):
+        crc = steps[place - 1024]
+        steps[place] = (crc >> 8) ^ _CRC[crc & 255]
+    return found
+
+
+_STEPS = cython.declare(cython.uint[::1], _steps())
 
 
 def _shifts() -> "array[int]":

@@ -32,6 +32,8 @@ cdef class MarketDecoder:
     cdef signed char[::1] _price_digits
     cdef signed char[::1] _size_digits
     cdef long long[::1] _powers
+    cdef unsigned char[::1] _buffer  # That is being decoded; `_nothing` else.
+    cdef unsigned char[::1] _nothing
     cdef unsigned char[::1] _template
     cdef unsigned char[::1] _sender
     cdef unsigned char[::1] _target
@@ -51,17 +53,14 @@ cdef class MarketDecoder:
     cdef long long _parsed
     cdef int _decimals
 
-    cdef int _decode(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t end)
-    cdef int _fields(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t end, bint incremental, int count, int first, long long seq)
-    cdef bint _finish(self, unsigned char[::1] buffer, Py_ssize_t known, int first, int end, long long sending_ms)
-    cdef bint _integer(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
-    cdef int _decimal(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
-    cdef bint _time_of_day(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
-    cdef bint _sending(self, unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
-    cdef Py_ssize_t _find(self, unsigned char[::1] buffer, Py_ssize_t id_at, Py_ssize_t id_size, Py_ssize_t symbol_at, Py_ssize_t symbol_size)
-
-
-cdef bint _same(unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size, unsigned char[::1] expected)
-
-
-cdef unsigned int _hash(unsigned char[::1] buffer, Py_ssize_t at, Py_ssize_t size)
+    cdef int _decode(self, Py_ssize_t at, Py_ssize_t end)
+    cdef int _fields(self, Py_ssize_t at, Py_ssize_t end, bint incremental, int count, int first, long long seq)
+    cdef bint _finish(self, Py_ssize_t known, int first, int end, long long sending_ms)
+    cdef bint _integer(self, Py_ssize_t at, Py_ssize_t size)
+    cdef int _decimal(self, Py_ssize_t at, Py_ssize_t size)
+    cdef bint _time_of_day(self, Py_ssize_t at, Py_ssize_t size)
+    cdef int _two_digits(self, Py_ssize_t at) noexcept
+    cdef bint _sending(self, Py_ssize_t at, Py_ssize_t size)
+    cdef Py_ssize_t _find(self, Py_ssize_t id_at, Py_ssize_t id_size, Py_ssize_t symbol_at, Py_ssize_t symbol_size)
+    cdef bint _same(self, Py_ssize_t at, Py_ssize_t size, unsigned char[::1] expected)
+    cdef unsigned int _hash(self, Py_ssize_t at, Py_ssize_t size) noexcept

@@ -95,6 +95,7 @@ class MarketDecoder:
         self._price_digits, self._size_digits = _small(ENTRIES_LIMIT), _small(ENTRIES_LIMIT)
         self._powers = array("q", (int("1".ljust(digits, "0")) for digits in range(1, 20)))
         self._template = bytearray(_BEGIN)
+        self._buffer = self._nothing = bytearray(1)
         self._date = bytearray(9)
         self.stopped = PARTIAL
         self.next_seq = 1
@@ -141,7 +142,9 @@ class MarketDecoder:
         index = self._count
         head = bytes((len(md_req_id), len(symbol), 0, 0, 0, 1, index & 255, index >> 8 & 255, index >> 16))
         record = bytearray(head + md_req_id + symbol)
-        slot = _hash(record, _HEAD, len(md_req_id)) & self._mask
+        self._buffer = record
+        slot = self._hash(_HEAD, len(md_req_id)) & self._mask
+        self._buffer = self._nothing
         while self._known[_KNOWN * slot + 5]:
             slot = (slot + 1) & self._mask
         at = _KNOWN * slot
@@ -162,7 +165,11 @@ class MarketDecoder:
 
         The next frame begins where the last of them ends. `stopped` says why it is not among them.
         """
-        return self._decode(buffer, at, end)
+        self._buffer = buffer
+        try:
+            return int(self._decode(at, end))
+        finally:
+            self._buffer = self._nothing  # A buffer that is looked at cannot grow.
 
     @cython.locals(
         count=cython.int,
@@ -176,7 +183,7 @@ class MarketDecoder:
         byte=cython.int,
         seq=cython.longlong,
     )
-    def _decode(self, buffer: Any, at: int, end: int) -> int:
+    def _decode(self, at: int, end: int) -> int:
         count = 0
         entries = 0
         seq = self.next_seq
@@ -189,16 +196,16 @@ class MarketDecoder:
                 self.stopped = PARTIAL
                 break
             place = 0
-            while place < 12 and buffer[at + place] == self._template[place]:
+            while place < 12 and self._buffer[at + place] == self._template[place]:
                 place += 1
             if place < 12:
                 break
             body = at + 12
             length = 0
-            while body < at + 20 and 48 <= buffer[body] <= 57:
-                length = length * 10 + buffer[body] - 48
+            while body < at + 20 and 48 <= self._buffer[body] <= 57:
+                length = length * 10 + self._buffer[body] - 48
                 body += 1
-            if buffer[body] != _SOH or body == at + 12:
+            if self._buffer[body] != _SOH or body == at + 12:
                 break
             body += 1
             trailer = body + length
@@ -206,30 +213,32 @@ class MarketDecoder:
                 self.stopped = PARTIAL
                 break
             # 35=W or 35=X, and 10=ddd where BodyLength(9) says.
-            if length < 8 or buffer[body] != 51 or buffer[body + 1] != 53 or buffer[body + 2] != 61:
+            if length < 8 or self._buffer[body] != 51 or self._buffer[body + 1] != 53 or self._buffer[body + 2] != 61:
                 break
-            byte = buffer[body + 3]
-            if (byte != 87 and byte != 88) or buffer[body + 4] != _SOH:
+            byte = self._buffer[body + 3]
+            if (byte != 87 and byte != 88) or self._buffer[body + 4] != _SOH:
                 break
             if (
-                buffer[trailer - 1] != _SOH
-                or buffer[trailer] != 49
-                or buffer[trailer + 1] != 48
-                or buffer[trailer + 2] != 61
-                or buffer[trailer + 6] != _SOH
-                or not 48 <= buffer[trailer + 3] <= 57
-                or not 48 <= buffer[trailer + 4] <= 57
-                or not 48 <= buffer[trailer + 5] <= 57
+                self._buffer[trailer - 1] != _SOH
+                or self._buffer[trailer] != 49
+                or self._buffer[trailer + 1] != 48
+                or self._buffer[trailer + 2] != 61
+                or self._buffer[trailer + 6] != _SOH
+                or not 48 <= self._buffer[trailer + 3] <= 57
+                or not 48 <= self._buffer[trailer + 4] <= 57
+                or not 48 <= self._buffer[trailer + 5] <= 57
             ):
                 break
             total = 0
             for place in range(at, trailer):
-                total += buffer[place]
+                total += self._buffer[place]
             if (total & 255) != (
-                (buffer[trailer + 3] - 48) * 100 + (buffer[trailer + 4] - 48) * 10 + (buffer[trailer + 5] - 48)
+                (self._buffer[trailer + 3] - 48) * 100
+                + (self._buffer[trailer + 4] - 48) * 10
+                + (self._buffer[trailer + 5] - 48)
             ):
                 break
-            after = self._fields(buffer, body + 5, trailer, byte == 88, count, entries, seq)
+            after = self._fields(body + 5, trailer, byte == 88, count, entries, seq)
             if after < 0:
                 if after == -2 and entries > 0:
                     self.stopped = FULL
@@ -265,7 +274,7 @@ class MarketDecoder:
         known=cython.Py_ssize_t,
         byte=cython.int,
     )
-    def _fields(self, buffer: Any, at: int, end: int, incremental: bool, count: int, first: int, seq: int) -> int:
+    def _fields(self, at: int, end: int, incremental: bool, count: int, first: int, seq: int) -> int:
         """Read the fields of one frame; return where its entries end.
 
         -1 where it is not this lane's, -2 where there is no room for its entries.
@@ -279,19 +288,19 @@ class MarketDecoder:
         sending_ms = 0
         id_at = id_size = symbol_at = symbol_size = 0
         while at < end:
-            byte = buffer[at]
+            byte = self._buffer[at]
             if not 49 <= byte <= 57:
                 return -1
             tag = byte - 48
             at += 1
-            while at < end and 48 <= buffer[at] <= 57 and tag < 100_000:
-                tag = tag * 10 + buffer[at] - 48
+            while at < end and 48 <= self._buffer[at] <= 57 and tag < 100_000:
+                tag = tag * 10 + self._buffer[at] - 48
                 at += 1
-            if at >= end or buffer[at] != 61 or tag >= 100_000:
+            if at >= end or self._buffer[at] != 61 or tag >= 100_000:
                 return -1
             value = at + 1
             at = value
-            while buffer[at] != _SOH:  # One ends the frame.
+            while self._buffer[at] != _SOH:  # One ends the frame.
                 at += 1
             size = at - value
             at += 1
@@ -309,7 +318,7 @@ class MarketDecoder:
                 self._order_type[entry] = 0
                 self._aggressor_side[entry] = 0
                 self._update[entry] = 0
-                byte = buffer[value] - 48
+                byte = self._buffer[value] - 48
                 if incremental:
                     if not 0 <= byte <= 2:
                         return -1
@@ -322,7 +331,7 @@ class MarketDecoder:
             elif tag == 270 or tag == 271:
                 if entry < first:
                     return -1
-                digits = self._decimal(buffer, value, size)
+                digits = self._decimal(value, size)
                 if digits < 0:
                     return -1
                 if tag == 270:
@@ -338,15 +347,15 @@ class MarketDecoder:
                     self._entry_size[entry], self._size_decimals[entry] = self._parsed, self._decimals
                     self._size_digits[entry] = digits
             elif tag == 273:
-                if entry < first or seen & 8 or not self._time_of_day(buffer, value, size):
+                if entry < first or seen & 8 or not self._time_of_day(value, size):
                     return -1
                 seen |= 8
                 self._entry_ms[entry] = self._parsed
             elif tag == 269:  # Of a refresh: of a snapshot it is the delimiter.
-                if entry < first or seen & 1 or size != 1 or not 48 <= buffer[value] <= 50:
+                if entry < first or seen & 1 or size != 1 or not 48 <= self._buffer[value] <= 50:
                     return -1
                 seen |= 1
-                self._entry_type[entry] = buffer[value] - 48
+                self._entry_type[entry] = self._buffer[value] - 48
             elif tag == 278:
                 if entry < first or seen & 16 or size > 4096:
                     return -1
@@ -356,16 +365,16 @@ class MarketDecoder:
                 if entry < first or seen & 32:
                     return -1
                 seen |= 32
-                if size == 1 and 48 <= buffer[value] <= 57:
-                    self._order_type[entry] = buffer[value] - 48
+                if size == 1 and 48 <= self._buffer[value] <= 57:
+                    self._order_type[entry] = self._buffer[value] - 48
             elif tag == 2446:
                 if entry < first or seen & 64:
                     return -1
                 seen |= 64
-                if size == 1 and 48 <= buffer[value] <= 57:
-                    self._aggressor_side[entry] = buffer[value] - 48
+                if size == 1 and 48 <= self._buffer[value] <= 57:
+                    self._aggressor_side[entry] = self._buffer[value] - 48
             elif tag == 5041:
-                if not self._integer(buffer, value, size):
+                if not self._integer(value, size):
                     return -1
                 checksum = self._parsed
             elif tag == 55:
@@ -379,25 +388,25 @@ class MarketDecoder:
                 header |= 2
                 id_at, id_size = value, size
             elif tag == 268:
-                if header & 4 or not self._integer(buffer, value, size):
+                if header & 4 or not self._integer(value, size):
                     return -1
                 header |= 4
                 announced = self._parsed
             elif tag == 34:
-                if header & 8 or entry >= first or not self._integer(buffer, value, size) or self._parsed != seq:
+                if header & 8 or entry >= first or not self._integer(value, size) or self._parsed != seq:
                     return -1
                 header |= 8
             elif tag == 52:
-                if header & 16 or entry >= first or not self._sending(buffer, value, size):
+                if header & 16 or entry >= first or not self._sending(value, size):
                     return -1
                 header |= 16
                 sending_ms = self._parsed
             elif tag == 49:
-                if header & 32 or entry >= first or not _same(buffer, value, size, self._sender):
+                if header & 32 or entry >= first or not self._same(value, size, self._sender):
                     return -1
                 header |= 32
             elif tag == 56:
-                if header & 64 or entry >= first or not _same(buffer, value, size, self._target):
+                if header & 64 or entry >= first or not self._same(value, size, self._target):
                     return -1
                 header |= 64
             elif tag < 11 or tag == 35 or tag == 43 or tag == 122:
@@ -406,10 +415,10 @@ class MarketDecoder:
             return -1
         if entry >= first and (seen & 7) != 7:
             return -1
-        known = self._find(buffer, id_at, id_size, symbol_at, symbol_size)
+        known = self._find(id_at, id_size, symbol_at, symbol_size)
         if known < 0 or not self._known[known + 4]:
             return -1
-        if not self._finish(buffer, known, first, entry + 1, sending_ms):
+        if not self._finish(known, first, entry + 1, sending_ms):
             return -1
         self._subscription[count] = self._known[known + 6] | self._known[known + 7] << 8 | self._known[known + 8] << 16
         self._sending_ms[count] = sending_ms
@@ -428,7 +437,7 @@ class MarketDecoder:
         more=cython.int,
         place=cython.Py_ssize_t,
     )
-    def _finish(self, buffer: Any, known: int, first: int, end: int, sending_ms: int) -> bool:
+    def _finish(self, known: int, first: int, end: int, sending_ms: int) -> bool:
         """Scale prices and sizes by the subscription's precisions, and date the entries' times."""
         price_scale, size_scale = self._known[known + 2], self._known[known + 3]
         midnight = self._midnight_ms
@@ -459,19 +468,19 @@ class MarketDecoder:
                 self._entry_ms[entry] = at_ms
             if self._entry_type[entry] == 2:
                 for place in range(self._id_begin[entry], self._id_begin[entry] + self._id_size[entry]):
-                    if not 32 <= buffer[place] < 127:
+                    if not 32 <= self._buffer[place] < 127:
                         return False
         return True
 
     @cython.locals(end=cython.Py_ssize_t, number=cython.longlong, byte=cython.int)
-    def _integer(self, buffer: Any, at: int, size: int) -> bool:
+    def _integer(self, at: int, size: int) -> bool:
         """Read an integer into `_parsed`; return whether it is one."""
         if size < 1 or size > _DIGITS_LIMIT:
             return False
         number = 0
         end = at + size
         while at < end:
-            byte = buffer[at] - 48
+            byte = self._buffer[at] - 48
             if not 0 <= byte <= 9:
                 return False
             number = number * 10 + byte
@@ -482,7 +491,7 @@ class MarketDecoder:
     @cython.locals(
         end=cython.Py_ssize_t, point=cython.Py_ssize_t, number=cython.longlong, digits=cython.int, byte=cython.int
     )
-    def _decimal(self, buffer: Any, at: int, size: int) -> int:
+    def _decimal(self, at: int, size: int) -> int:
         """Read digits, and a point and digits where there is one, into `_parsed` and `_decimals`.
 
         Return how many digits there were, or -1 where it is anything else, or too long for an int64.
@@ -494,7 +503,7 @@ class MarketDecoder:
         end = at + size
         point = -1
         while at < end:
-            byte = buffer[at] - 48
+            byte = self._buffer[at] - 48
             if 0 <= byte <= 9:
                 number = number * 10 + byte
                 digits += 1
@@ -510,48 +519,51 @@ class MarketDecoder:
         return digits
 
     @cython.locals(place=cython.int, hours=cython.int, minutes=cython.int, seconds=cython.int, millis=cython.int)
-    def _time_of_day(self, buffer: Any, at: int, size: int) -> bool:
+    def _time_of_day(self, at: int, size: int) -> bool:
         """Read HH:MM:SS or HH:MM:SS.sss into `_parsed` as ms since midnight; return whether it is one."""
         if size != 12 and size != 8:
             return False
-        for place in range(size):
-            if place == 2 or place == 5:
-                if buffer[at + place] != 58:
-                    return False
-            elif place == 8:
-                if buffer[at + place] != 46:
-                    return False
-            elif not 48 <= buffer[at + place] <= 57:
-                return False
-        hours = (buffer[at] - 48) * 10 + buffer[at + 1] - 48
-        minutes = (buffer[at + 3] - 48) * 10 + buffer[at + 4] - 48
-        seconds = (buffer[at + 6] - 48) * 10 + buffer[at + 7] - 48
+        if self._buffer[at + 2] != 58 or self._buffer[at + 5] != 58:
+            return False
+        hours, minutes, seconds = self._two_digits(at), self._two_digits(at + 3), self._two_digits(at + 6)
         millis = 0
         if size == 12:
-            millis = (buffer[at + 9] - 48) * 100 + (buffer[at + 10] - 48) * 10 + buffer[at + 11] - 48
+            place = self._buffer[at + 11] - 48
+            millis = self._two_digits(at + 9)
+            if self._buffer[at + 8] != 46 or millis < 0 or not 0 <= place <= 9:
+                return False
+            millis = 10 * millis + place
+        if hours < 0 or minutes < 0 or seconds < 0:
+            return False
         if hours > 23 or minutes > 59 or seconds > 60:
             return False
         self._parsed = ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis
         return True
 
+    @cython.locals(tens=cython.int, ones=cython.int)
+    def _two_digits(self, at: int) -> int:
+        """Return the number that two digits are, or -1 where they are none."""
+        tens, ones = self._buffer[at] - 48, self._buffer[at + 1] - 48
+        return 10 * tens + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else -1
+
     @cython.locals(place=cython.int, at_ms=cython.longlong)
-    def _sending(self, buffer: Any, at: int, size: int) -> bool:
+    def _sending(self, at: int, size: int) -> bool:
         """Read SendingTime(52) of today into `_parsed` as ms since the epoch; return whether it is one, and near."""
         if size != 21 and size != 17:
             return False
         for place in range(9):
-            if buffer[at + place] != self._date[place]:
+            if self._buffer[at + place] != self._date[place]:
                 return False
-        if not self._time_of_day(buffer, at + 9, size - 9):
+        if not self._time_of_day(at + 9, size - 9):
             return False
         at_ms = self._midnight_ms + self._parsed
         self._parsed = at_ms
         return self.earliest_ms <= at_ms <= self.latest_ms
 
     @cython.locals(slot=cython.uint, known=cython.Py_ssize_t, at=cython.Py_ssize_t, place=cython.Py_ssize_t)
-    def _find(self, buffer: Any, id_at: int, id_size: int, symbol_at: int, symbol_size: int) -> int:
+    def _find(self, id_at: int, id_size: int, symbol_at: int, symbol_size: int) -> int:
         """Return where what is known of the subscription with this MDReqID(262) and Symbol(55) stands, or -1."""
-        slot = _hash(buffer, id_at, id_size) & self._mask
+        slot = self._hash(id_at, id_size) & self._mask
         while True:  # Three slots of four are free at least.
             known = _KNOWN * slot
             if not self._known[known + 5]:
@@ -559,35 +571,33 @@ class MarketDecoder:
             if self._known[known] == id_size and self._known[known + 1] == symbol_size:
                 at = known + _HEAD
                 place = 0
-                while place < id_size and self._known[at + place] == buffer[id_at + place]:
+                while place < id_size and self._known[at + place] == self._buffer[id_at + place]:
                     place += 1
                 if place == id_size:
                     at += id_size
                     place = 0
-                    while place < symbol_size and self._known[at + place] == buffer[symbol_at + place]:
+                    while place < symbol_size and self._known[at + place] == self._buffer[symbol_at + place]:
                         place += 1
                     if place == symbol_size:
                         return known
             slot = (slot + 1) & self._mask
 
-
-@cython.locals(place=cython.Py_ssize_t)
-def _same(buffer: Any, at: int, size: int, expected: Any) -> bool:
-    if size != len(expected):
-        return False
-    for place in range(size):
-        if buffer[at + place] != expected[place]:
+    @cython.locals(place=cython.Py_ssize_t)
+    def _same(self, at: int, size: int, expected: Any) -> bool:
+        if size != len(expected):
             return False
-    return True
+        for place in range(size):
+            if self._buffer[at + place] != expected[place]:
+                return False
+        return True
 
-
-@cython.locals(place=cython.Py_ssize_t, number=cython.uint)
-def _hash(buffer: Any, at: int, size: int) -> int:
-    """Return FNV-1a of some bytes, folded: texts that differ in one digit only must not crowd."""
-    number = _FNV_BASIS
-    for place in range(at, at + size):
-        number = ((number ^ buffer[place]) * _FNV_PRIME) & _MASK
-    return number ^ (number >> 15)
+    @cython.locals(place=cython.Py_ssize_t, number=cython.uint)
+    def _hash(self, at: int, size: int) -> int:
+        """Return FNV-1a of some bytes, folded: texts that differ in one digit only must not crowd."""
+        number = _FNV_BASIS
+        for place in range(at, at + size):
+            number = ((number ^ self._buffer[place]) * _FNV_PRIME) & _MASK
+        return number ^ (number >> 15)
 
 
 def _small(count: int) -> "array[int]":
