@@ -105,7 +105,8 @@ class Source:
         size = min(size, self.size - offset)
         start = offset - self._window_at
         if start < 0 or start + size > len(self._window):
-            self._window, self._window_at, start = self._read(offset, max(size, WINDOW_BYTES)), offset, 0
+            self._window_at, self._window = self._read(offset, size)
+            start = offset - self._window_at
         return self._window[start : start + size]
 
     @property
@@ -117,13 +118,15 @@ class Source:
         """Return what is wrong with the compressed form of these bytes, if anything is."""
         return None if self._packed is None else self._packed.fault_within(start, end)
 
-    def _read(self, offset: int, size: int) -> bytes:
+    def _read(self, offset: int, size: int) -> tuple[int, bytes]:
+        """Return a window that holds these bytes, and where it begins."""
         try:
             if self._packed is not None:
-                return self._packed.read(offset, min(size, self.size - offset))
+                return self._packed.around(offset, size)
+            size = min(max(size, WINDOW_BYTES), self.size - offset)
             if self.parts:
-                return self._read_across(offset, min(size, self.size - offset))
-            return os.pread(self._fd, min(size, self.size - offset), offset)
+                return offset, self._read_across(offset, size)
+            return offset, os.pread(self._fd, size, offset)
         except OSError as error:
             raise JournalUnreadable(self.path, doing=f"read at {offset}", cause=error) from error
 

@@ -112,11 +112,11 @@ class Interface(NamedTuple):
 
 
 class Packet(NamedTuple):
-    """An Enhanced Packet Block. An absent comment is empty."""
+    """An Enhanced Packet Block. data: of one that was read a view of the block's bytes. An absent comment is empty."""
 
     at_ns: int
     direction: Direction
-    data: bytes
+    data: bytes | memoryview
     comment: bytes
 
 
@@ -271,7 +271,7 @@ def _decode_packet(raw: bytes) -> Packet | None:
         text = _options(raw, options_at).get(COMMENT, b"")
     flags = int.from_bytes(raw[-_TAIL.size - 16 : -_TAIL.size - 12], "little")
     direction = _DIRECTIONS.get(flags)
-    return None if direction is None else Packet(high << 32 | low, direction, raw[start:end], text)
+    return None if direction is None else Packet(high << 32 | low, direction, memoryview(raw)[start:end], text)
 
 
 def _decode_seal(raw: bytes) -> Seal | None:

@@ -139,6 +139,14 @@ class PackedReader:
             offset += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def around(self, offset: int, size: int) -> tuple[int, bytes]:
+        """Return the piece that holds these bytes and where it begins, or just the bytes where no single one does."""
+        if size <= 0:
+            return offset, b""
+        number, start = divmod(offset, self.index.piece_bytes)
+        piece = self._piece(number)
+        return (offset - start, piece) if start + size <= len(piece) else (offset, self.read(offset, size))
+
     def check(self) -> Iterator[tuple[int, Fault]]:
         """Yield what is wrong with any piece read by itself, and where it stands."""
         for number, piece in enumerate(self.index.pieces):

@@ -119,7 +119,7 @@ def advanced(numbers: Numbers, direction: Direction, flags: int, size: int) -> N
     return Numbers(numbers.local, (numbers.peer + count) % SEQ_MODULUS)
 
 
-def decode_packet(packet: bytes, direction: Direction) -> Segment | None:
+def decode_packet(packet: bytes | memoryview, direction: Direction) -> Segment | None:
     """Return what a packet of ours carries; None where it is none."""
     start = {4: _V4.size, 6: _V6.size}.get(packet[0] >> 4 if packet else 0)
     if start is None or len(packet) < start + _TCP.size:
@@ -128,7 +128,7 @@ def decode_packet(packet: bytes, direction: Direction) -> Segment | None:
     if offset != _DATA_OFFSET:
         return None
     numbers = Numbers(seq, ack) if direction is Direction.OUTBOUND else Numbers(ack, seq)
-    return Segment(numbers, flags, packet[start + _TCP.size :])
+    return Segment(numbers, flags, bytes(packet[start + _TCP.size :]))
 
 
 class _IpV4:
