@@ -9,6 +9,7 @@ Intervals are whole and lie on multiples of their length since the epoch, so tha
 the same bar: a window is widened to whole ones.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, Literal, NamedTuple
 
@@ -16,7 +17,7 @@ import duckdb
 
 from queries.engine import Engine
 from queries.errors import Misused
-from queries.silence import SILENCE_PARTS, Sources, silence_sources
+from queries.silence import SECONDS_PARTS, Sources, silence_sources
 from queries.times import NS_MAX, Duration, Window, duration_ns
 
 Exact = int | str | Decimal
@@ -27,8 +28,10 @@ EVERY_DEFAULT: Final = "1m"
 SCALE_LIMIT: Final = 12  # Decimals of a threshold.
 _DIGITS_LIMIT: Final = 10**18
 _SECOND_NS: Final = 10**9
-_KNOWN: Final = {**SILENCE_PARTS, "known": "part_known"}
-_JUDGED: Final = {"judged": "part_judged"}
+KNOWN_PARTS: Final = {**SECONDS_PARTS, "known": "part_known"}
+COUNTED_PARTS: Final = {"counted": "part_counted"}
+_JUDGED: Final = {**COUNTED_PARTS, "touched": "part_touched", "judged": "part_judged"}
+_JUDGED_WHOLE: Final = {"touched": "part_touched_whole", "judged": "part_judged"}
 
 
 class Threshold(NamedTuple):
@@ -77,16 +80,18 @@ def time_bars(engine: Engine, symbol: str, bounds: Window, every: Duration) -> d
     """
     every_ns = duration_ns(every)
     whole = widened(closed(engine, bounds), every_ns)
-    files, parameters = known_around(engine, symbol, whole)
+    files, parameters, tables, _ = known_around(engine, symbol, whole)
     files["trades"] = engine.files("trades", start_ns=whole.start_ns, end_ns=whole.end_ns, symbol=symbol)
     cells = {"spans": "part_spans_time", "priced": "part_priced", "cells": "part_cells_time", "traded": "part_traded"}
-    return engine.ask("bars", files, {**parameters, "every_ns": every_ns}, parts={**_KNOWN, **cells, **_JUDGED})
+    parameters = {**parameters, "every_ns": every_ns}
+    parts = {**KNOWN_PARTS, **cells, **judged_parts(every_ns)}
+    return engine.ask("bars", files, parameters, parts=parts, tables=tables)
 
 
 def counted_bars(engine: Engine, symbol: str, bounds: Window, full: Threshold) -> duckdb.DuckDBPyRelation:
     """Return bars of so many ticks, so much volume or notional each, from the first trade of a window on."""
     window = closed(engine, bounds)
-    files, parameters = known_around(engine, symbol, window)
+    files, parameters, tables, _ = known_around(engine, symbol, window)
     files["trades"] = engine.files("trades", start_ns=window.start_ns, end_ns=window.end_ns, symbol=symbol)
     cells = {
         "priced": "part_priced",
@@ -95,19 +100,26 @@ def counted_bars(engine: Engine, symbol: str, bounds: Window, full: Threshold) -
         "spans": "part_spans_traded",
     }
     full_bar = {"counted": full.counted, "threshold": full.digits, "threshold_scale": full.scale}
-    return engine.ask("bars", files, {**parameters, **full_bar}, parts={**_KNOWN, **cells, **_JUDGED})
+    parameters = {**parameters, **full_bar}
+    return engine.ask("bars", files, parameters, parts={**KNOWN_PARTS, **cells, **_JUDGED}, tables=tables)
 
 
 def quote_bars(engine: Engine, symbol: str, bounds: Window, every: Duration) -> duckdb.DuckDBPyRelation:
     """Return a bar of the top of book for each interval of a window. Errors: as `time_bars`."""
     every_ns = duration_ns(every)
     whole = widened(closed(engine, bounds), every_ns)
-    files, parameters = known_around(engine, symbol, whole)
+    files, parameters, tables, _ = known_around(engine, symbol, whole)
     standing_ns = standing_quote_ns(engine, symbol, whole.start_ns)
     files["quotes"] = engine.files("quotes", start_ns=standing_ns, end_ns=whole.end_ns, symbol=symbol)
     cells = {"spans": "part_spans_time", "quoted": "part_quoted", "quote_cells": "part_quote_cells"}
     parameters = {**parameters, "every_ns": every_ns, "standing_ns": standing_ns, "quotes_end_ns": whole.end_ns}
-    return engine.ask("quote_bars", files, parameters, parts={**_KNOWN, **cells, **_JUDGED})
+    parts = {**KNOWN_PARTS, **cells, **judged_parts(every_ns)}
+    return engine.ask("quote_bars", files, parameters, parts=parts, tables=tables)
+
+
+def judged_parts(every_ns: int) -> Mapping[str, str]:
+    """Return the parts that judge the intervals of a length: of whole seconds, these need only be counted."""
+    return _JUDGED if every_ns % _SECOND_NS else _JUDGED_WHOLE
 
 
 def standing_quote_ns(engine: Engine, symbol: str, at_ns: int) -> int:
@@ -137,5 +149,5 @@ def widened(bounds: Window, every_ns: int) -> Window:
 def known_around(engine: Engine, symbol: str, bounds: Window) -> Sources:
     """Return what `part_known` needs, a second more on both sides: a session may end in the last one or go on."""
     wider = Window(max(bounds.start_ns - _SECOND_NS, 0), min(bounds.end_ns, NS_MAX - _SECOND_NS) + _SECOND_NS)
-    files, parameters = silence_sources(engine, symbol, wider)
-    return Sources(files, {**parameters, "first_ns": bounds.start_ns, "last_ns": bounds.end_ns})
+    sources = silence_sources(engine, symbol, wider)
+    return sources._replace(parameters={**sources.parameters, "first_ns": bounds.start_ns, "last_ns": bounds.end_ns})

@@ -7,8 +7,9 @@ Left to others: which questions there are (`queries.tape`, `queries.books`).
 Written in what DuckDB 1.5 and 2.0 both do. Three things are as measured on both: `hive_partitioning` is off, because a
 directory above the lake called `symbol=x` would otherwise replace the column; files are allowed one by one, because an
 allowed directory can be written into; a question gets the files that the log's statistics leave, because
-`union_by_name` reads the footer of every file it is given. Files of an object store are handed over as an Arrow
-dataset, which takes columns and filters from DuckDB: what could fetch them itself is no part of its wheel.
+`union_by_name` reads the footer of every file it is given, each time, unless footers are kept: a file's name is its
+content's, so its footer stays true. Files of an object store are handed over as an Arrow dataset, which takes columns
+and filters from DuckDB: what could fetch them itself is no part of its wheel.
 """
 
 import re
@@ -31,6 +32,7 @@ from storage.stores import LocalStore
 
 FIRST_FILES: Final = 8  # How many of the newest files a backward search reads first; each further step doubles it.
 THREADS_LIMIT: Final = 1024
+KEPT_FOOTERS_LIMIT: Final = 10_000  # Files of a lake whose footers are kept once read; of more they would be too much.
 _MEMORY: Final = re.compile(r"\d{1,6}(\.\d{1,3})? ?[KMGT]i?B", re.ASCII)
 _NO_PARTS: Final[Mapping[str, str]] = {}
 _NO_TABLES: Final[Mapping[str, pa.Table]] = {}
@@ -63,6 +65,8 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
 _FROM_RAW: Final = "SELECT * FROM raw.{}"
 _FROM_FILES: Final = "SELECT * FROM read_parquet(${}_files, union_by_name = true, hive_partitioning = false)"
 _DATASET: Final = "stored_{}"  # What a dataset over files of an object store is called on the cursor that asks.
+_GIVEN: Final = "given_{}"  # And what rows of ours are called there: a view may have their name.
+_FROM_GIVEN: Final = "SELECT * FROM given_{}"
 _FROM_DATASET: Final = "SELECT * FROM stored_{}"
 _FROM_LIST: Final = "SELECT * FROM read_parquet([{}], union_by_name = true, hive_partitioning = false)"
 _SQL_TYPES: Final[Mapping[pa.DataType, str]] = {
@@ -114,6 +118,8 @@ class Engine:
         self._has_views = False
         self._connection = duckdb.connect(":memory:", config={**_SETTINGS, **limits.settings()})
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        if sum(map(len, files.values())) <= KEPT_FOOTERS_LIMIT:
+            self._connection.execute("SET GLOBAL parquet_metadata_cache = true")
         self._connection.execute("CREATE SCHEMA raw")
         for macro in MACROS:
             self._connection.execute(statement(macro))
@@ -170,6 +176,7 @@ class Engine:
         sources = [
             f"{table} AS {_kept(table)} ({_view(table, _source(table, of_table))})" for table, of_table in files.items()
         ]
+        sources += [f"{table} AS ({_FROM_GIVEN.format(table)})" for table in tables]
         sources += [f"{part} AS ({statement(file)})" for part, file in parts.items()]
         lists = {f"{table}_files": _paths(of_table) for table, of_table in files.items() if _in_directory(of_table)}
         with self._lock:
@@ -179,7 +186,7 @@ class Engine:
                 if of_table and not _in_directory(of_table):
                     cursor.register(_DATASET.format(table), dataset(table, of_table))
             for table, rows in tables.items():
-                cursor.register(table, rows)
+                cursor.register(_GIVEN.format(table), rows)
             with_sources = f"WITH {', '.join(sources)}" if sources else ""
             return cursor.sql(f"{with_sources} {statement(name)}", params={**lists, **parameters})
         except duckdb.Error as error:

@@ -16,11 +16,20 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from queries.bars import Exact, closed, exact_digits, known_around, standing_quote_ns, widened
+from queries.bars import (
+    COUNTED_PARTS,
+    KNOWN_PARTS,
+    Exact,
+    closed,
+    exact_digits,
+    judged_parts,
+    known_around,
+    standing_quote_ns,
+    widened,
+)
 from queries.engine import Engine
 from queries.errors import HoleInWindow, Misused
 from queries.replay import Replay, every_so_often
-from queries.silence import SILENCE_PARTS
 from queries.times import NS_MAX, Duration, Window, duration_ns, iso
 from storage.lake import FileInfo
 
@@ -46,13 +55,7 @@ DEPTH_LIMIT: Final = 5000
 TRADED_NS: Final = 100_000_000  # A delete so near to a trade at its price is taken for its doing.
 _QUOTED: Final = {"spans": "part_spans_time", "quoted": "part_quoted", "settled": "part_settled"}
 _TRADED: Final = {"priced": "part_priced", "cells": "part_cells_time"}
-_JUDGED: Final = {
-    **SILENCE_PARTS,
-    "known": "part_known",
-    "spans": "part_spans_time",
-    "judged": "part_judged",
-    "far": "part_far",
-}
+_FAR: Final = {**KNOWN_PARTS, **COUNTED_PARTS, "spans": "part_spans_time", "far": "part_far"}
 _ALWAYS: Final = ("from_time", "to_time", "symbol", "state", "reason")
 _BOUNDS: Final = ("from_ns", "to_ns")
 
@@ -138,9 +141,11 @@ class _Question:
 
     def assembled(self, tables: Mapping[str, pa.Table], *, with_horizon: bool) -> duckdb.DuckDBPyRelation:
         """Return the groups side by side, null where an interval is not known."""
-        files, parameters = known_around(self._engine, self._symbol, Window(self._whole.start_ns, self._far_ns))
-        parameters = {**parameters, **self._cells, "horizon_ns": self._horizon_ns, "with_horizon": with_horizon}
-        return self._engine.ask("measures", files, parameters, parts=_JUDGED, tables=tables)
+        known = known_around(self._engine, self._symbol, Window(self._whole.start_ns, self._far_ns))
+        more = {**self._cells, "horizon_ns": self._horizon_ns, "with_horizon": with_horizon}
+        parameters = {**known.parameters, **more}
+        parts = {**_FAR, **judged_parts(self._every_ns)}
+        return self._engine.ask("measures", known.files, parameters, parts=parts, tables={**known.tables, **tables})
 
     def _files(self, table: str, *, start_ns: int | None = None, end_ns: int | None = None) -> Files:
         start_ns = self._whole.start_ns if start_ns is None else start_ns

@@ -18,5 +18,6 @@ QUIET_SECONDS: Final = 10  # A shorter silence is no part of a story.
 
 def why(engine: Engine, symbol: str, bounds: Window) -> duckdb.DuckDBPyRelation:
     """Return the lines of a window's story, by time."""
-    files, parameters = silence_sources(engine, symbol, bounds)
-    return engine.ask("why", files, {**parameters, "quiet_seconds": QUIET_SECONDS}, parts=SILENCE_PARTS)
+    _, parameters, tables, around = silence_sources(engine, symbol, bounds)
+    parameters = {**parameters, "quiet_seconds": QUIET_SECONDS}
+    return engine.ask("why", {"messages": around}, parameters, parts=SILENCE_PARTS, tables=tables)

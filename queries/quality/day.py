@@ -14,7 +14,7 @@ from queries.engine import Engine
 from queries.errors import EmptyWindow
 from queries.quality.coverage import SymbolCoverage, coverage
 from queries.quality.sessions import Session, sessions
-from queries.silence import SESSION_PARTS, silence_sources
+from queries.silence import Told, told
 from queries.statements import parameters_of
 from queries.times import Window, as_ns, iso
 
@@ -64,10 +64,14 @@ class Day:
         return [Window(at, at + length_ns) for at in starts if at < self.until_ns and at + length_ns > self.from_ns]
 
     def ask_sessions(self, name: str, **parameters: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement that reads the parts of sessions, `queries.silence`."""
-        files, given = silence_sources(self.engine, None, self.bounds)
-        given = used(name, SESSION_PARTS, {**given, **parameters})
-        return self.engine.ask(name, files, given, parts=SESSION_PARTS).fetchall()
+        """Return the rows of a statement that reads what is told of sessions, `queries.silence`."""
+        given = used(name, _NO_PARTS, {**self.bounds._asdict(), **parameters})
+        return self.engine.ask(name, {}, given, tables=self.told.tables).fetchall()
+
+    @cached_property
+    def told(self) -> Told:
+        """What is told of the sessions in and around the day."""
+        return told(self.engine, self.bounds)
 
     @cached_property
     def sessions(self) -> list[Session]:

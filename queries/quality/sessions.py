@@ -12,7 +12,7 @@ from typing import Final
 
 from queries.engine import Engine
 from queries.quality.spans import Span, Spans, merged
-from queries.silence import SESSION_PARTS, silence_sources
+from queries.silence import silence, told
 from queries.times import NS_MAX, Window
 
 SECOND_NS: Final = 10**9
@@ -59,9 +59,7 @@ class Session:
 def sessions(engine: Engine, bounds: Window) -> list[Session]:
     """Return the sessions in and around a day, by their begin. Errors: FilesDamaged, StatementFailed."""
     around = Window(max(bounds.start_ns - AROUND_NS, 0), min(bounds.end_ns, NS_MAX - AROUND_NS) + AROUND_NS)
-    files, parameters = silence_sources(engine, None, around)
-    given = {name: parameters[name] for name in ("numbers_ns", "start_ns")}
-    rows = engine.ask("quality_sessions", files, given, parts=SESSION_PARTS).fetchall()
+    rows = engine.ask("quality_sessions", {}, {}, tables=told(engine, around).tables).fetchall()
     found = [_session(*row) for row in rows]
     for before, after in pairwise(found):
         before.next_ns = after.begin_ns
@@ -87,10 +85,9 @@ def _session(
 
 
 def _take_states(engine: Engine, bounds: Window, found: list[Session]) -> None:
-    files, parameters = silence_sources(engine, None, bounds)
     by_id = {session.session_id: session for session in found}
     spans: dict[tuple[str, str], list[tuple[int, int]]] = {}
-    rows = engine.ask("silence", files, parameters, parts=SESSION_PARTS)
+    rows = silence(engine, None, bounds)
     for session_id, state, from_ns, to_ns in rows.project("session_id, state, from_ns, to_ns").fetchall():
         spans.setdefault((session_id, state), []).append((from_ns // SECOND_NS, to_ns // SECOND_NS))
     for (session_id, state), stretches in spans.items():

@@ -50,9 +50,10 @@ FROM (
         CAST(coalesce(traded.notional, judged.nothing) AS DECIMAL(38, 0)) AS notional,
         CAST(coalesce(traded.buy_volume, judged.nothing) AS DECIMAL(38, 0)) AS buy_volume,
         CAST(coalesce(traded.sell_volume, judged.nothing) AS DECIMAL(38, 0)) AS sell_volume,
-        coalesce(max(traded.price_scale) OVER (), 0) AS price_scale,
-        coalesce(max(traded.size_scale) OVER (), 0) AS size_scale
+        coalesce(scales.price_scale, 0) AS price_scale,
+        coalesce(scales.size_scale, 0) AS size_scale
     FROM judged
     LEFT JOIN traded ON judged.cell = traded.cell
+    CROSS JOIN (SELECT max(price_scale) AS price_scale, max(size_scale) AS size_scale FROM traded) AS scales
 )
 ORDER BY from_ns, to_ns

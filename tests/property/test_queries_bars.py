@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lake_maker import make_lake
 from lake_rows import SECOND, add
 from told import Told, ns
 
 from capture.columns import NULL
-from queries.silence import HEARTBEATS, SESSION_PARTS, silence_sources
 from queries.tape import Tape
-from queries.times import Window
 
 SYMBOLS = 3
 
@@ -173,41 +171,3 @@ def test_quote_bars_follow_the_top(found: list[list[Quote]], every: int, start: 
                     )
                     names = [f"{side}_{part}_scaled" for part in ("open", "high", "low", "close")]
                     assert [exact(bar[name], bar["price_scale"] or 0) for name in names] == wanted
-
-
-numbers = st.lists(st.tuples(st.integers(0, 6 * 3600), st.sampled_from(["message", "heartbeat"])), max_size=8)
-breaks = st.lists(
-    st.tuples(st.integers(0, 6 * 3600), st.sampled_from(["gap", "gap_closed", "sequence_reset"])), max_size=3
-)
-lives = st.tuples(st.integers(0, 3 * 3600), numbers, breaks, st.booleans(), st.sampled_from([2, 60]))
-
-
-@example(  # A break behind the window, of what came before it.
-    sessions=[(767, [(0, "message"), (22, "message")], [(7, "gap")], False, 2)], window=(768, 1)
-)
-@settings(max_examples=8, deadline=None)
-@given(sessions=st.lists(lives, min_size=1, max_size=3), window=st.tuples(st.integers(0, 7200), st.integers(1, 20_000)))
-def test_silence_reads_no_less_than_it_needs(sessions: list[Any], window: tuple[int, int]) -> None:
-    """Reading the numbers of the last minutes before each end and break gives what reading all of them gives."""
-    told = Told()
-    for index, (begin, said, broken, is_closed, heartbeat_s) in enumerate(sessions):
-        told.session = f"S{index}"
-        told.open(float(begin), heartbeat_s)
-        for seq, (at, kind) in enumerate(sorted([*said, *broken]), 2):
-            if kind == "message":
-                told.message(begin + at + 0.25, seq)
-            else:
-                told.event(begin + at + 0.25, kind, seq, count=1)
-        if is_closed:
-            told.event(begin + 7 * 3600, "disconnect")
-    start, length = window
-    bounds = Window(ns(start), ns(start + length))
-    with tempfile.TemporaryDirectory() as directory, Tape(make_lake(Path(directory), told.columns)) as tape:
-        engine = tape._engine
-        files, parameters = silence_sources(engine, None, bounds)
-        longest_s = max(heartbeat_s for *_, heartbeat_s in sessions)  # Of which three have a number in them.
-        everything = {**parameters, "numbers_ns": bounds.start_ns - HEARTBEATS * longest_s * SECOND}
-        answers = [
-            engine.ask("silence", files, asked, parts=SESSION_PARTS).fetchall() for asked in (parameters, everything)
-        ]
-    assert answers[0] == answers[1]

@@ -1,4 +1,0 @@
--- The longest heartbeat interval agreed, in seconds.
-SELECT max(count) AS seconds
-FROM events
-WHERE kind = 'logon'

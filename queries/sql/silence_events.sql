@@ -1,0 +1,2 @@
+-- What is told of sessions, all of it.
+SELECT * FROM events
