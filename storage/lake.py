@@ -25,6 +25,7 @@ from storage.batches import dated_tables
 from storage.commits import TableLog
 from storage.errors import CannotCreate, LakeDamaged, LakeMissing
 from storage.files import WrittenFile, write_file
+from storage.present import Mark, later, mark_of
 from storage.schemas import SIGHTINGS, TABLE_LAST, TABLES
 from storage.stores import LocalStore, Store, store_at
 
@@ -82,6 +83,13 @@ class Part(NamedTuple):
     names: Mapping[str, Names]
 
 
+class _Present(NamedTuple):
+    """The files of a table by name, as of an entry of its log."""
+
+    mark: Mark
+    files: dict[str, FileInfo]
+
+
 class Lake:
     """A lake at a place. One writer at a time calls `write_batch`; any number read `files`."""
 
@@ -89,6 +97,7 @@ class Lake:
         self.store = store
         self._logs = logs
         self._listed: dict[str, int] = {}
+        self._present: dict[str, _Present] = {}
 
     @property
     def path(self) -> Path:
@@ -237,10 +246,40 @@ class Lake:
         log = self._logs.get(table)
         if log is None or (version is not None and version < 0):
             return []
-        listing = log.listing(version)
-        self._listed[table] = listing.version
-        found = [file_info(log.store, add) for add in listing.adds]
-        return sorted(found, key=lambda file: (file.first_ns, file.name))
+        if version is None:
+            found = self._kept_up(table, log)
+        else:
+            listing = log.listing(version)
+            self._listed[table] = listing.version
+            found = _by_name(log.store, listing.adds)
+        return sorted(found.values(), key=lambda file: (file.first_ns, file.name))
+
+    def _kept_up(self, table: str, log: TableLog) -> dict[str, FileInfo]:
+        """Return the present files by name, by what was committed since they were listed last where that tells.
+
+        Whoever lists a table once is not made to read its last entry, by which it would be kept up.
+        """
+        known = self._present.get(table)
+        news = None if known is None else later(log.store, known.mark)
+        if known is not None and news is not None and news.removed <= known.files.keys():
+            files = {name: file for name, file in known.files.items() if name not in news.removed}
+            files |= _by_name(log.store, news.added)
+            mark: Mark | None = news.mark
+        else:
+            listing = log.listing()
+            files = _by_name(log.store, listing.adds)
+            mark = mark_of(log.store, listing.version) if table in self._listed else None
+            self._listed[table] = listing.version
+        self._present.pop(table, None)
+        if mark is not None:
+            self._listed[table] = mark.version
+            self._present[table] = _Present(mark, files)
+        return files
+
+
+def _by_name(store: Store, adds: Iterable[Mapping[str, Any]]) -> dict[str, FileInfo]:
+    found = [file_info(store, add) for add in adds]
+    return {file.name: file for file in found}
 
 
 def _absolute(where: Path | Store) -> Store:
