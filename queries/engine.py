@@ -61,7 +61,8 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "python_enable_replacements": "false",  # A variable of the caller is no table.
     "temp_directory": "",  # Nothing is spilled beside the working directory.
 }
-# Only names of our own tables and columns are ever put into a statement; values and paths are bound.
+# Only names of our own tables and columns are put into a statement, and paths into that of a view, quoted; values and
+# all other paths are bound.
 _FROM_RAW: Final = "SELECT * FROM raw.{}"
 _FROM_FILES: Final = "SELECT * FROM read_parquet(${}_files, union_by_name = true, hive_partitioning = false)"
 _DATASET: Final = "stored_{}"  # What a dataset over files of an object store is called on the cursor that asks.
@@ -112,7 +113,7 @@ class Engine:
     def __init__(
         self, files: Mapping[str, Sequence[FileInfo]], gate: FileGate, *, locked: bool, limits: Limits = NO_LIMITS
     ) -> None:
-        self._files, self._gate = files, gate
+        self.listed, self._gate = files, gate
         self.rows = RowSource()
         self._lock = Lock()
         self._has_views = False
@@ -121,8 +122,7 @@ class Engine:
         if sum(map(len, files.values())) <= KEPT_FOOTERS_LIMIT:
             self._connection.execute("SET GLOBAL parquet_metadata_cache = true")
         self._connection.execute("CREATE SCHEMA raw")
-        for macro in MACROS:
-            self._connection.execute(statement(macro))
+        self._connection.execute(";".join(map(statement, MACROS)))
         self._in_raw = self._connection.cursor()  # Makes views in `raw`, once the settings are locked too.
         self._in_raw.execute("SET schema = 'raw'")
         if locked:
@@ -130,7 +130,7 @@ class Engine:
 
     def _lock_down(self) -> None:
         """Leave the lake's files to read, and nothing else outside the database."""
-        paths = [path for files in self._files.values() if _in_directory(files) for path in _paths(files)]
+        paths = [path for files in self.listed.values() if _in_directory(files) for path in _paths(files)]
         self._connection.execute("SET allowed_paths = $paths", {"paths": paths})
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
@@ -144,7 +144,7 @@ class Engine:
         """Return the files of a table that can hold a row of a window, and of a symbol if one is given."""
         return [
             file
-            for file in self._files[table]
+            for file in self.listed[table]
             if file.last_ns >= start_ns and file.first_ns < end_ns and (symbol is None or _can_hold(file, symbol))
         ]
 
@@ -154,7 +154,7 @@ class Engine:
 
     def extent(self) -> tuple[int, int] | None:
         """Return the first and last receive_ns of all tables, or None for a lake without rows."""
-        files = [file for of_table in self._files.values() for file in of_table]
+        files = [file for of_table in self.listed.values() for file in of_table]
         return (min(file.first_ns for file in files), max(file.last_ns for file in files)) if files else None
 
     def ask(
@@ -226,25 +226,21 @@ class Engine:
         lines = ["CREATE SCHEMA IF NOT EXISTS raw"]
         lines += [statement(macro).replace("CREATE MACRO", "CREATE OR REPLACE MACRO") for macro in MACROS]
         for table in SCHEMAS:
-            files = self._gate.passed(self._files[table])
+            files = self._gate.passed(self.listed[table])
             if files and not _in_directory(files):
                 raise Misused("a script needs a tape in a directory; copy it out of the object store")
-            stored = _FROM_LIST.format(", ".join(map(_quoted, _paths(files)))) if files else _source(table, ())
-            lines.append(f"CREATE OR REPLACE VIEW raw.{table} AS {stored}")
+            lines.append(f"CREATE OR REPLACE VIEW raw.{table} AS {_listed(table, files)}")
             lines.append(f"CREATE OR REPLACE VIEW main.{table} AS {_view(table, _FROM_RAW.format(table))}")
         return "".join(f"{line.strip().removesuffix(';')};\n" for line in lines)
 
     def _make_views(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Make the views: in `raw` the tables as stored, in `main` as people read them."""
         for table in SCHEMAS:
-            files = self._gate.passed(self._files[table])
-            if not files:
-                stored = self._in_raw.sql(_source(table, ()))
-            elif _in_directory(files):
-                stored = self._in_raw.from_parquet(_paths(files), union_by_name=True, hive_partitioning=False)
+            files = self._gate.passed(self.listed[table])
+            if files and not _in_directory(files):
+                self._in_raw.from_arrow(dataset(table, files)).create_view(table)
             else:
-                stored = self._in_raw.from_arrow(dataset(table, files))
-            stored.create_view(table)
+                cursor.execute(f"CREATE VIEW raw.{table} AS {_listed(table, files)}")
             cursor.execute(f"CREATE VIEW main.{table} AS {_view(table, _FROM_RAW.format(table))}")
 
 
@@ -262,6 +258,11 @@ def _source(table: str, files: Sequence[FileInfo]) -> str:
         return _FROM_FILES.format(table) if _in_directory(files) else _FROM_DATASET.format(table)
     columns = ", ".join(f'CAST(NULL AS {_SQL_TYPES[field.type]}) AS "{field.name}"' for field in SCHEMAS[table])
     return f"SELECT {columns} WHERE false"
+
+
+def _listed(table: str, files: Sequence[FileInfo]) -> str:
+    """Return the statement that reads the stored rows of files of a directory, and binds nothing."""
+    return _FROM_LIST.format(", ".join(map(_quoted, _paths(files)))) if files else _source(table, ())
 
 
 def _kept(table: str) -> str:

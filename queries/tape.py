@@ -34,6 +34,7 @@ from queries.times import MILLISECOND_NS, NS_MAX, Duration, Time, Window, around
 from queries.why import why
 from storage.errors import LakeMissing
 from storage.executors import Executor
+from storage.lake import FileInfo
 from storage.places import is_address, open_lake
 from storage.schemas import SIGHTINGS, TABLE_LAST, TABLES
 from storage.time_travel import versions_at, versions_at_time
@@ -83,22 +84,17 @@ class Tape:
             raise NotALake(self.path) from error
         self._leave_out_damaged = leave_out_damaged
         self._versions = None if as_of is None else self._versions_as_of(as_of)
-        self._engine = self._load()
+        self._engine = Engine(self._list(), self._gate, locked=self._locked, limits=self._limits)
 
     def _versions_as_of(self, as_of: Time) -> Mapping[str, int]:
         if isinstance(as_of, int):
             return versions_at(self._lake, as_of)
         return versions_at_time(self._lake, as_ns(as_of))
 
-    def _load(self) -> Engine:
+    def _list(self) -> dict[str, list[FileInfo]]:
         versions = self._versions or {}
         # `events` marks a batch, so its files are listed first: whatever they tell of is then in the other lists too.
-        return Engine(
-            {table: self._lake.files(table, versions.get(table)) for table in (*reversed(TABLES), SIGHTINGS)},
-            self._gate,
-            locked=self._locked,
-            limits=self._limits,
-        )
+        return {table: self._lake.files(table, versions.get(table)) for table in (*reversed(TABLES), SIGHTINGS)}
 
     @property
     def opening(self) -> Opening:
@@ -127,7 +123,9 @@ class Tape:
 
         A tape as of another time stays as it was.
         """
-        self._engine = self._load()
+        files = self._list()
+        if files != self._engine.listed:
+            self._engine = Engine(files, self._gate, locked=self._locked, limits=self._limits)
 
     def changes(
         self,

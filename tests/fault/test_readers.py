@@ -1,5 +1,6 @@
 """E7: a reader asks a hundred times a second beside a recorder, compaction and vacuum; no error, no count falls."""
 
+import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -52,6 +53,12 @@ class Reader:
         self.seen[table] = count
 
 
+def used_s():
+    """CPU time of this process, in which the readers are and nothing else."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
 def test_a_reader_beside_a_recorder_and_compaction_sees_no_error_and_no_count_fall(quiet_rig, tmp_path):
     """At each look the tape answers, with at least the rows of the look before."""
     root, after = tmp_path / "tape", Aftermath()
@@ -66,8 +73,10 @@ def test_a_reader_beside_a_recorder_and_compaction_sees_no_error_and_no_count_fa
     tidying = quiet_rig.job("tidy", root, READ_S)
     with tape, ThreadPoolExecutor(READERS) as pool:
         readers = [Reader(tape, place / READERS) for place in range(READERS)]
+        cpu_s = used_s()
         for done in [pool.submit(reader.read) for reader in readers]:
             done.result()
+        cpu_s = used_s() - cpu_s
     looks, errors, falls = (sum(getattr(it, name) for it in readers) for name in ("looks", "errors", "falls"))
     assert tidying.wait(READ_S + END_S) == 0, tidying.text()
     tidied = tidying.text().strip()
@@ -75,7 +84,8 @@ def test_a_reader_beside_a_recorder_and_compaction_sees_no_error_and_no_count_fa
     after.acknowledge(checker.paths_under(root), run.told())
     after.take(root, quiet_rig.truth, tmp_path, compacted=True)
 
-    what = f"{looks} queries in {READ_S} s, errors {errors}, counts that fell {falls}"
+    what = f"{looks} queries in {READ_S} s, {1000 * cpu_s / looks:.1f} ms of CPU each, refreshing included"
+    what += f", errors {errors}, counts that fell {falls}"
     report(f"reader beside a recorder: {tidied}; {what}; {after.text()}")
     assert (errors, falls) == (0, 0)
     assert all(it.seen["messages"] > 0 for it in readers)

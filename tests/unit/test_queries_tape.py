@@ -309,6 +309,20 @@ def test_refresh_takes_in_what_came_since(root: Path) -> None:
         assert len(before.fetchall()) == 1
 
 
+def test_refresh_keeps_the_database_where_nothing_came_since(root: Path) -> None:
+    """The same files are not looked at again, and what was learnt of them is kept."""
+    with Tape(root) as tape:
+        engine = tape._engine
+
+        tape.refresh()
+        tape.refresh()
+        assert tape._engine is engine
+
+        make_lake(root, full_batch(at=T0 + SECOND))
+        tape.refresh()
+        assert tape._engine is not engine
+
+
 def test_a_closed_tape_answers_no_more(shared_root: Path) -> None:
     """What was fetched stays; asking, or reading an answer not fetched yet, is an error of DuckDB's or ours."""
     with Tape(shared_root) as tape:
