@@ -145,4 +145,4 @@ test-wheels: $(READY)  ## Install each of those wheels where no compiler is, and
 clean:  ## Remove what the targets made.
 	rm -rf $(VENV) $(PEERS) $(BOOKS) $(NAUTILUS) $(SPARK) $(DUCKDB) $(OPPONENTS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info demo-tape
 	find capture storage queries tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
-	find capture -name '*.so' -delete
+	find capture storage -name '*.so' -delete

@@ -29,6 +29,7 @@ KERNELS: Final[tuple[str, ...]] = (
     "capture.book.replay",
     "capture.market.kernel",
     "capture.wire.kernel",
+    "storage.union.kernel",
 )
 
 UNCOMPILED: Final = "FIXTAPE_UNCOMPILED"  # Environment: run every kernel as Python.

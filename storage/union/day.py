@@ -20,11 +20,13 @@ import pyarrow.parquet as pq
 from storage.batches import DAY_NS
 from storage.errors import MergeRefused
 from storage.lake import FileInfo, Lake, Part
-from storage.union.aligner import Sighting, unite
+from storage.schemas import SCHEMAS
 from storage.union.known import Known
-from storage.union.line import Ref, read_lines
+from storage.union.line import Ref
+from storage.union.lines import read_lines
 from storage.union.output import MERGED_SESSION, Output
 from storage.union.state import Saved, restore_known, restored_walk, saved_known, saved_walk
+from storage.union.united import United
 from storage.union.walk import Walk
 
 SLICE_NS: Final = 900 * 10**9
@@ -33,6 +35,7 @@ REACH_NS: Final = 3 * HOLD_NS  # What waits is looked for so far back: clocks ma
 SESSION_NS_LIMIT: Final = 26 * 3600 * 10**9  # The daily roll-over ends every session.
 GROUP_MESSAGES_LIMIT: Final = 2_000_000  # Of a date, both recorders together; a symbol of more is a group by itself.
 _READ: Final = ("messages", "book_changes", "order_changes", "trades", "instruments", "events")
+_NAMES: Final = ("symbol", "session_id", "msg_type", "verdict", "segment", "side", "action")  # Read as codes.
 PART_ROWS_LIMIT: Final = 500_000  # After which rows go into a file.
 
 
@@ -141,41 +144,36 @@ class Day:
         ):
             return
         window: dict[str, Any] = {"from_ns": begin_ns - REACH_NS, "to_ns": end_ns, "symbols": symbols}
-        lines = []
-        for which, files in enumerate(self._files):
-            taken: dict[str | None, Ref] = {}
-            for symbol in symbols:
-                last = self._walks[symbol].taken[which] if symbol in self._walks else None
-                if last is not None:
-                    taken[symbol] = last
-            lines.append(read_lines(partial(rows_of, files, **window), self._known.breaks[which], taken))
+        taken: list[dict[str | None, Ref]] = [
+            {
+                symbol: last
+                for symbol in symbols
+                if symbol in self._walks and (last := self._walks[symbol].taken[which]) is not None
+            }
+            for which in range(2)
+        ]
+        lines = read_lines([partial(rows_of, files, **window) for files in self._files], self._known.breaks, taken)
         is_last = end_ns == self.end_ns and not self._goes_on
         for symbol in symbols:
-            line = unite(lines[0].get(symbol, []), lines[1].get(symbol, []))
-            if not line:
+            line = United(lines, symbol)
+            if not line.count:
                 continue
-            count = len(line) if is_last else _settled(line, end_ns)
+            count = line.count if is_last else _settled(line, end_ns)
             walk = self._walks.setdefault(symbol, Walk(symbol))
             walk.take(line, count, self._known, self._output)
             walk.key_frame(self._output)
             self._progress(count)
 
 
-def _settled(line: Sequence[Sighting], end_ns: int) -> int:
+def _settled(line: United, end_ns: int) -> int:
     """Return how many messages come before the first that waits. Errors: MergeRefused."""
-    count = next(
-        (
-            index
-            for index, sighting in enumerate(line)
-            if any(seen is not None and seen.ref.receive_ns >= end_ns - HOLD_NS for seen in sighting)
-        ),
-        len(line),
-    )
-    for sighting in line[count:]:
-        for seen in sighting:
-            if seen is not None and seen.ref.receive_ns < end_ns - REACH_NS:
+    count = line.came_after(end_ns - HOLD_NS)
+    for index in range(count, line.count):
+        for place in line.sighting(index):
+            if place >= 0 and line.lines.receive_ns[place] < end_ns - REACH_NS:
+                seen = line.lines.ref(place)
                 raise MergeRefused(
-                    f"session {seen.ref.session_id}, MsgSeqNum {seen.ref.msg_seq_num}: the recorders' clocks differ by"
+                    f"session {seen.session_id}, MsgSeqNum {seen.msg_seq_num}: the recorders' clocks differ by"
                     f" more than {(REACH_NS - HOLD_NS) // 10**9} s; such lakes cannot be merged"
                 )
     return count
@@ -196,20 +194,23 @@ def rows_of(
     """
     wanted: Any = (pc.field("receive_ns") >= from_ns) & (pc.field("receive_ns") < to_ns)
     if symbols is not None:
-        named = pc.field("symbol").isin([it for it in symbols if it is not None])
+        named = pc.field("symbol").isin(pa.array([it for it in symbols if it is not None], pa.string()))
         wanted &= (named | pc.field("symbol").is_null()) if None in symbols else named
     found = [
         pq.read_table(
             file.path,
             columns=None if columns is None else list(columns),
             filters=wanted,
+            read_dictionary=[name for name in _NAMES if columns is not None and name in columns],
             partitioning=None,
             page_checksum_verification=True,
         )
         for file in files[table]
         if file.last_ns >= from_ns and file.first_ns < to_ns
     ]
-    return pa.concat_tables(found) if found else pa.table({name: [] for name in columns or ()})
+    if not found:
+        return SCHEMAS[table].empty_table() if columns is None else SCHEMAS[table].empty_table().select(columns)
+    return pa.concat_tables(found)
 
 
 def date_ns(date: str) -> int:

@@ -4,19 +4,25 @@ Layer: storage. Knows rows and columns; decides nothing.
 Left to others: which rows (`storage.union.walk`), files and commits (`storage.lake`).
 """
 
+from array import array
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from capture.columns import LAYOUTS, NO_NAME, NULL, Columns, Table
 from capture.findings import Kind
 from capture.rows import Rows
 from storage.lake import Part
 from storage.schemas import SIGHTINGS, SIGHTINGS_LAYOUT
-from storage.union.aligner import Sighting
-from storage.union.line import Seen
+from storage.union.lines import RECORDERS, Lines
 
 MERGED_SESSION: Final = "merged"  # One for all: its numbers run on over every outage that one recorder bridged.
-RECORDERS: Final = ("a", "b")  # As columns and texts name them, in the order in which they were given.
+
+
+class Sighting(NamedTuple):
+    """One message of the venue by its place in each recorder's line; below zero where one did not see it."""
+
+    a: int
+    b: int
 
 
 class Output:
@@ -44,28 +50,50 @@ class Output:
         self._sightings = Table(SIGHTINGS_LAYOUT)
         return Part({SIGHTINGS: sightings, **columns.tables()}, columns.names)
 
-    def sighting(self, at_ns: int, seq: int | None, symbol: str | None, sighting: Sighting, taken: int) -> None:
+    def bind(self, lines: Lines) -> None:
+        """Let the runner over some lines write here."""
+        columns, names = self.rows.columns, self.rows.columns.names
+        if lines.runner.columns is columns:
+            return
+        sessions = array("i", [*map(names["session"].code, lines.sessions), 0])
+        segments = array("i", [*map(names["segment"].code, lines.segments), 0])
+        lines.runner.bind(columns, self._sightings, sessions, segments, self.rows.session_code())
+
+    def make_room(self, lines: Lines, sighting: Sighting) -> None:
+        """Let the columns grow for a message that had no room."""
+        columns = self.rows.columns
+        entries = max(len(lines.entries_of(place)) for place in sighting if place >= 0)
+        columns.book_changes.make_room(2 * entries + 1)
+        columns.trades.make_room(entries)
+        columns.trades.make_text_room(
+            "entry_id", sum(lines.id_size[it] for place in sighting if place >= 0 for it in lines.entries_of(place))
+        )
+        columns.quotes.make_room(1)
+        columns.messages.make_room(1)
+
+    def sighting(
+        self, at_ns: int, seq: int | None, symbol: str | None, lines: Lines, sighting: Sighting, taken: int
+    ) -> None:
         """Append who saw a message, whose row bears that time and number; no number where it has none."""
         names = self.rows.columns.names
-        msg_type = next(seen.content[0] for seen in sighting if seen is not None)
         self._sightings.append(
             (
                 at_ns,
                 self.rows.session_code(),
                 NULL if seq is None else seq,
                 NO_NAME if symbol is None else names["symbol"].code(symbol),
-                names["msg_type"].code(msg_type),
+                names["msg_type"].code(lines.types[lines.msg_type[sighting[taken]]]),
                 RECORDERS[taken],
-                *self._sight(sighting.a),
-                *self._sight(sighting.b),
+                *self._sight(lines, sighting.a),
+                *self._sight(lines, sighting.b),
             )
         )
 
-    def _sight(self, seen: Seen | None) -> tuple[int, int, int]:
-        if seen is None:
+    def _sight(self, lines: Lines, place: int) -> tuple[int, int, int]:
+        if place < 0:
             return NULL, NO_NAME, NULL
-        session = self.rows.columns.names["session"].code(seen.ref.session_id)
-        return seen.ref.receive_ns, session, seen.ref.msg_seq_num
+        session = self.rows.columns.names["session"].code(lines.sessions[lines.session[place]])
+        return lines.receive_ns[place], session, lines.own_seq[place]
 
     def merged(self, at_ns: int, session_id: str, which: int) -> None:
         """Append that the messages of a session are told by the merged one."""

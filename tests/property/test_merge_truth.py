@@ -1,16 +1,12 @@
 """Two recorders of one feed, each with losses, outages and a clock of its own, merged and held against the feed."""
 
-from feeds import Row, rows_of
+from feeds import Row
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from two_recorders import SYMBOL, Levels, Recorded, Truth
+from two_recorders import Levels, Recorded, Truth
+from unions import united_rows
 
-from capture.columns import Action, Columns, Flag, Side
-from storage.union.aligner import unite
-from storage.union.known import Known
-from storage.union.line import read_lines
-from storage.union.output import Output
-from storage.union.walk import Walk
+from capture.columns import Action, Flag, Side
 
 edits = st.lists(
     st.tuples(st.sampled_from(["bid", "offer"]), st.integers(1, 30), st.integers(0, 3)), min_size=15, max_size=40
@@ -33,25 +29,6 @@ def recorders(draw: st.DrawFn) -> tuple[Truth, list[Recorded]]:
         seed, patience = draw(st.integers(0, 99)), draw(st.integers(0, 3))
         made.append(Recorded(truth, fates, offset_ns=clock, seed=seed, patience=patience))
     return truth, made
-
-
-def merged(made: list[Recorded], cut: int) -> Columns:
-    """Return the rows that two recorders come to, the line taken in two goes."""
-    tables = [recorded.tables() for recorded in made]
-    known, output, walk = Known(), Output(1), Walk(SYMBOL)
-    known.take_instruments(row for of_one in tables for row in of_one["instruments"].to_pylist())
-    for which, of_one in enumerate(tables):
-        known.take_events(which, sorted(of_one["events"].to_pylist(), key=lambda row: row["receive_ns"]))
-    for count in (cut, None):
-        lines = []
-        for which, of_one in enumerate(tables):
-            last = walk.taken[which]
-            taken = {} if last is None else {SYMBOL: last}
-            read = lambda table, columns, of_one=of_one: of_one[table]  # noqa: E731
-            lines.append(read_lines(read, known.breaks[which], taken).get(SYMBOL, []))
-        line = unite(*lines)
-        walk.take(line, len(line) if count is None else min(count, len(line)), known, output)
-    return output.rows.take()
 
 
 def applied(levels: dict[tuple[int, int], int], changes: list[Row]) -> None:
@@ -78,7 +55,7 @@ def test_books_of_a_merged_lake_are_the_truth(play: tuple[Truth, list[Recorded]]
     truth, made = play
     numbers = {sent.entry_ms: number for number, sent in enumerate(truth.sent, 1)}
 
-    rows = rows_of(merged(made, cut))
+    rows = united_rows([it.tables() for it in made], cut)
 
     changes: dict[int, list[Row]] = {}
     for row in rows["book_changes"]:
@@ -115,7 +92,7 @@ def test_without_a_hole_nothing_is_suspect(play: tuple[Truth, list[Recorded]]) -
     truth, (_, other) = play
     whole = Recorded(truth, ["got"] * len(truth.sent), offset_ns=30_000_000, seed=7, patience=0)
 
-    rows = rows_of(merged([other, whole], 0))
+    rows = united_rows([other.tables(), whole.tables()], 0)
 
     assert not [row for row in rows["book_changes"] if row["flags"] & Flag.SUSPECT_BOOK and row["msg_seq_num"] > 1]
     assert [row["kind"] for row in rows["events"]].count("mismatch") == 0

@@ -1,11 +1,12 @@
 """A feed and a follower of it by the slow lane, told the same facts; rows as dictionaries."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fix import CLIENT, SECOND, T0, VENUE, decoded, frame, listing, refresh, snapshot
 
 from capture.book.book import BookState
-from capture.columns import NO_NAME, NULL, Columns, Flag
+from capture.columns import NO_NAME, NULL, Columns, Flag, Names, Table
 from capture.feed import Feed
 from capture.findings import Finding
 from capture.market.requests import LEVEL_2, MarketDataRequest
@@ -27,19 +28,20 @@ def flags(row: Row) -> Flag:
 
 def rows_of(columns: Columns) -> dict[str, list[Row]]:
     """Return the rows of each table, names decoded and nulls as None."""
-    tables: dict[str, list[Row]] = {}
-    for name, table in columns.tables().items():
-        decoded = []
-        for column, kind in table.layout:
-            values: Any = table.columns[column]
-            if kind in columns.names:
-                names = columns.names[kind].values
-                decoded.append([None if code == NO_NAME else names[code] for code in values])
-            else:
-                decoded.append([None if value == NULL else value for value in values])
-        columns_of = [column for column, _ in table.layout]
-        tables[name] = [dict(zip(columns_of, row, strict=True)) for row in zip(*decoded, strict=True)]
-    return tables
+    return {name: decoded_rows(table, columns.names) for name, table in columns.tables().items()}
+
+
+def decoded_rows(table: Table, names: Mapping[str, Names]) -> list[Row]:
+    """Return the rows of a table, names decoded and nulls as None."""
+    decoded = []
+    for column, kind in table.layout:
+        values: Any = table.columns[column]
+        if kind in names:
+            decoded.append([None if code == NO_NAME else names[kind].values[code] for code in values])
+        else:
+            decoded.append([None if value == NULL else value for value in values])
+    columns_of = [column for column, _ in table.layout]
+    return [dict(zip(columns_of, row, strict=True)) for row in zip(*decoded, strict=True)]
 
 
 class FeedPlay:

@@ -20,8 +20,10 @@ from capture.market import kernel as market_kernel
 from capture.wire import values
 from capture.wire.kernel import holds_credential
 from storage.journal.mask import MASKED_TAGS
+from storage.union import kernel as union_kernel
+from storage.union.united import PROVEN
 
-SOURCES = Path(__file__).parents[2] / "capture"
+SOURCES = Path(__file__).parents[2]
 
 
 def declared(kernel: str) -> dict[str, int]:
@@ -33,7 +35,7 @@ def declared(kernel: str) -> dict[str, int]:
 
 def test_book_kernel_counts_as_the_columns_do() -> None:
     """Actions, verdicts, witnesses, flags, invariants and states have one numbering."""
-    numbers = {**declared("book/levels"), **declared("book/kernel")}
+    numbers = {**declared("capture/book/levels"), **declared("capture/book/kernel")}
 
     assert {name: numbers[f"_{name}"] for name in ("SNAPSHOT", "NEW", "DELETE", "EVICT", "CLEAR")} == {
         it.name: it.value for it in Action if it is not Action.CHANGE
@@ -63,7 +65,7 @@ def test_book_kernel_counts_as_the_columns_do() -> None:
 
 def test_replay_kernel_counts_as_the_columns_do() -> None:
     """Actions, witnesses and flags have one numbering here too."""
-    numbers = declared("book/replay")
+    numbers = declared("capture/book/replay")
 
     assert {name: numbers[f"_{name}"] for name in ("SNAPSHOT", "CHANGE", "EVICT", "CLEAR")} == {
         it.name: it.value for it in (Action.SNAPSHOT, Action.CHANGE, Action.EVICT, Action.CLEAR)
@@ -73,9 +75,23 @@ def test_replay_kernel_counts_as_the_columns_do() -> None:
     assert numbers["_PROVEN"] == Proof.SEQUENCE | Proof.CHECKSUM | Proof.INVARIANTS
 
 
+def test_union_kernel_counts_as_the_columns_do() -> None:
+    """Witnesses, flags and what a run stops at have one numbering here too."""
+    numbers = declared("storage/union/kernel")
+
+    assert numbers["_PROVEN"] == PROVEN == Proof.SEQUENCE | Proof.CHECKSUM | Proof.INVARIANTS
+    assert numbers["_KEPT_FLAGS"] == Flag.BAD_TIME | Flag.POSSIBLE_DUPLICATE | Flag.RECOVERED
+    assert numbers["_LIVE"] == BookState.LIVE.value
+    assert numbers["_TRADE"] == decoder.TRADE
+    assert (numbers["_KERNEL_DONE"], numbers["_KERNEL_NO_ROOM"]) == (book_kernel.DONE, book_kernel.NO_ROOM)
+    for name in ("NO_BOOK", "REFRESH", "NOWHERE", "ANY_SCALE"):
+        assert numbers[f"_{name}"] == getattr(union_kernel, name)
+    assert numbers["_NULL"] == NULL
+
+
 def test_market_kernel_has_the_decoders_limits() -> None:
     """What the two lanes hold a message against is the same."""
-    numbers = declared("market/kernel")
+    numbers = declared("capture/market/kernel")
 
     assert numbers["_AHEAD_MS"] == decoder.ENTRY_AHEAD_LIMIT_MS
     assert numbers["_DAY_MS"] == values.DAY_MS

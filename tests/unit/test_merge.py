@@ -164,6 +164,25 @@ def test_midnight_is_no_border(tmp_path: Path) -> None:
         assert tape.sql("SELECT count(*) FROM book_changes WHERE flags & 4 <> 0").fetchall() == [(0,)]
 
 
+def test_groups_of_symbols_make_no_difference_to_rows(
+    tapes: tuple[Path, Path, Truth], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With each symbol in a group by itself, and messages without a symbol too, rows are the same."""
+    a, b, _ = tapes
+    again(a, b, tmp_path / "c")
+    monkeypatch.setattr("storage.union.day.GROUP_MESSAGES_LIMIT", 1)
+
+    again(a, b, tmp_path / "d")
+
+    rows = []
+    for root in (tmp_path / "c", tmp_path / "d"):
+        with Tape(root) as tape:
+            asked = ("SELECT * FROM messages ORDER BY ALL", "SELECT * FROM quotes ORDER BY ALL")
+            rows.append([tape.sql(it).fetchall() for it in asked])
+    assert len(rows[0][0]) > 40
+    assert rows[0] == rows[1]
+
+
 def test_a_merge_killed_within_its_commits_goes_on(tapes: tuple[Path, Path, Truth], tmp_path: Path) -> None:
     """With some tables committed and the last one not, another call commits the others, and nothing is there twice."""
     a, b, _ = tapes
