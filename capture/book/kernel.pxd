@@ -123,12 +123,12 @@ cdef class BookKernel:
     cdef int[::1] _message_segment
     cdef long long[::1] _message_segment_offset
 
-    cdef int _apply(self, unsigned char[::1] buffer, int first, int count, long long at_ns, int session_code, Py_ssize_t changes_room, Py_ssize_t trades_room, Py_ssize_t quotes_room, Py_ssize_t messages_room, Py_ssize_t text_room)
+    cdef int _apply(self, unsigned char[::1] buffer, int first, int count, long long at_ns, int session_code, Py_ssize_t changes_room, Py_ssize_t trades_room, Py_ssize_t quotes_room, Py_ssize_t messages_room, Py_ssize_t text_room) except? -1
     cdef int _fetch(self, int index, int count) except -1
-    cdef bint _in_order(self)
-    cdef int _trades(self, unsigned char[::1] buffer, BookCore book, long long at_ns, int session_code, int index, Py_ssize_t text_room)
-    cdef int _load(self, BookCore book)
-    cdef int _refresh(self, BookCore book)
+    cdef bint _in_order(self) except -1
+    cdef int _trades(self, unsigned char[::1] buffer, BookCore book, long long at_ns, int session_code, int index, Py_ssize_t text_room) except? -1
+    cdef int _load(self, BookCore book) except -1
+    cdef int _refresh(self, BookCore book) except -1
     cdef void _finish(self, BookCore book) noexcept
     cdef void _cut(self, BookCore book, BookSide side, int kind) noexcept
     cdef void _change(self, int entry, int action, long long size, long long remaining_size) noexcept

@@ -15,12 +15,12 @@ cdef class BookSide:
     cdef long long[::1] _levels
     cdef long long[::1] _sums
 
-    cdef bint _set(self, long long price, long long size)
-    cdef bint _remove(self, long long price)
-    cdef Py_ssize_t _find(self, long long key)
-    cdef int _insert(self, Py_ssize_t index, long long key, long long size)
+    cdef bint _set(self, long long price, long long size) except -1
+    cdef bint _remove(self, long long price) except -1
+    cdef Py_ssize_t _find(self, long long key) except? -1
+    cdef int _insert(self, Py_ssize_t index, long long key, long long size) except -1
     cdef void _drop(self, Py_ssize_t excess) noexcept
-    cdef long long _total(self)
+    cdef long long _total(self) noexcept
     cdef void _sum(self) noexcept
 
 
@@ -55,6 +55,6 @@ cdef class BookCore:
     cdef unsigned int _crc
 
     @cython.final
-    cdef unsigned int _checksum(self)
+    cdef unsigned int _checksum(self) except? 0
     @cython.final
-    cdef bint _moved(self)
+    cdef bint _moved(self) except -1

@@ -53,14 +53,14 @@ cdef class MarketDecoder:
     cdef long long _parsed
     cdef int _decimals
 
-    cdef int _decode(self, Py_ssize_t at, Py_ssize_t end)
-    cdef int _fields(self, Py_ssize_t at, Py_ssize_t end, bint incremental, int count, int first, long long seq)
-    cdef bint _finish(self, Py_ssize_t known, int first, int end, long long sending_ms)
-    cdef bint _integer(self, Py_ssize_t at, Py_ssize_t size)
-    cdef int _decimal(self, Py_ssize_t at, Py_ssize_t size)
-    cdef bint _time_of_day(self, Py_ssize_t at, Py_ssize_t size)
+    cdef int _decode(self, Py_ssize_t at, Py_ssize_t end) except? -1
+    cdef int _fields(self, Py_ssize_t at, Py_ssize_t end, bint incremental, int count, int first, long long seq) except? -1
+    cdef bint _finish(self, Py_ssize_t known, int first, int end, long long sending_ms) except -1
+    cdef bint _integer(self, Py_ssize_t at, Py_ssize_t size) except -1
+    cdef int _decimal(self, Py_ssize_t at, Py_ssize_t size) except? -1
+    cdef bint _time_of_day(self, Py_ssize_t at, Py_ssize_t size) except -1
     cdef int _two_digits(self, Py_ssize_t at) noexcept
-    cdef bint _sending(self, Py_ssize_t at, Py_ssize_t size)
-    cdef Py_ssize_t _find(self, Py_ssize_t id_at, Py_ssize_t id_size, Py_ssize_t symbol_at, Py_ssize_t symbol_size)
-    cdef bint _same(self, Py_ssize_t at, Py_ssize_t size, unsigned char[::1] expected)
+    cdef bint _sending(self, Py_ssize_t at, Py_ssize_t size) except -1
+    cdef Py_ssize_t _find(self, Py_ssize_t id_at, Py_ssize_t id_size, Py_ssize_t symbol_at, Py_ssize_t symbol_size) except? -1
+    cdef bint _same(self, Py_ssize_t at, Py_ssize_t size, unsigned char[::1] expected) except -1
     cdef unsigned int _hash(self, Py_ssize_t at, Py_ssize_t size) noexcept
