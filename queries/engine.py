@@ -13,9 +13,9 @@ and filters from DuckDB: what could fetch them itself is no part of its wheel.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from threading import Lock
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import duckdb
 import pyarrow as pa
@@ -33,6 +33,8 @@ from storage.stores import LocalStore
 FIRST_FILES: Final = 8  # How many of the newest files a backward search reads first; each further step doubles it.
 THREADS_LIMIT: Final = 1024
 KEPT_FOOTERS_LIMIT: Final = 10_000  # Files of a lake whose footers are kept once read; of more they would be too much.
+MADE_LIMIT: Final = 2  # What `once` keeps: the events of two windows.
+_Made = TypeVar("_Made")
 _MEMORY: Final = re.compile(r"\d{1,6}(\.\d{1,3})? ?[KMGT]i?B", re.ASCII)
 _NO_PARTS: Final[Mapping[str, str]] = {}
 _NO_TABLES: Final[Mapping[str, pa.Table]] = {}
@@ -117,6 +119,7 @@ class Engine:
         self.rows = RowSource()
         self._lock = Lock()
         self._has_views = False
+        self._made: dict[Hashable, object] = {}
         self._connection = duckdb.connect(":memory:", config={**_SETTINGS, **limits.settings()})
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         if sum(map(len, files.values())) <= KEPT_FOOTERS_LIMIT:
@@ -191,6 +194,18 @@ class Engine:
             return cursor.sql(f"{with_sources} {statement(name)}", params={**lists, **parameters})
         except duckdb.Error as error:
             raise StatementFailed(str(error)) from error
+
+    def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """Return what was made for a key, or make it; a few are kept, as whoever asks of a window often asks again."""
+        with self._lock:
+            if key in self._made:
+                return cast("_Made", self._made[key])
+        made = make()
+        with self._lock:
+            while len(self._made) >= MADE_LIMIT:
+                self._made.pop(next(iter(self._made)))
+            self._made[key] = made
+        return made
 
     def newest(
         self, name: str, table: str, files: Sequence[FileInfo], parameters: Mapping[str, object]

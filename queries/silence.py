@@ -25,6 +25,7 @@ HEARTBEAT_S: Final = 60  # Where no logon says another.
 SECONDS_PARTS: Final[Mapping[str, str]] = {"unbelieved": "part_unbelieved", "seconds": "part_seconds"}
 SILENCE_PARTS: Final[Mapping[str, str]] = {**SECONDS_PARTS, "silence": "silence"}
 _NUMBERED: Final[Mapping[str, str]] = {"numbered": "part_numbered"}
+_TOLD: Final[Mapping[str, str]] = {"told": "part_told"}
 _SECOND_NS: Final = 10**9
 
 
@@ -83,6 +84,10 @@ def told(engine: Engine, bounds: Window) -> Told:
     Sessions are judged whole: events are read as far around the window as a session can reach, messages as far around
     it as silence can last.
     """
+    return engine.once(("told", bounds), lambda: _told(engine, bounds))
+
+
+def _told(engine: Engine, bounds: Window) -> Told:
     files = engine.files(
         "events", start_ns=max(bounds.start_ns - SESSION_NS_LIMIT, 0), end_ns=_later(bounds.end_ns, SESSION_NS_LIMIT)
     )
@@ -92,29 +97,38 @@ def told(engine: Engine, bounds: Window) -> Told:
     earliest_ns = max(bounds.start_ns - margin_ns, 0)
     messages = engine.files("messages", start_ns=earliest_ns, end_ns=_later(bounds.end_ns, margin_ns))
     until_ns = min(bounds.end_ns, max((file.last_ns for file in messages), default=0))
-    asked: dict[str, object] = {"start_ns": bounds.start_ns, "until_ns": until_ns}
-    moments = engine.ask("silence_moments", {}, asked, parts={"told": "part_told"}, tables=events).fetchall()[0]
-    for moment_ns in moments:
+    asked = {"start_ns": bounds.start_ns, "until_ns": until_ns}
+    moments = engine.ask("silence_moments", {}, asked, parts=_TOLD, tables=events).fetchall()[0]
+    for moment_ns in (*moments, 0):
         numbers_ns = max((moment_ns or 0) - margin_ns, earliest_ns)
-        read = _of(messages, numbers_ns)
+        tables = _judged(engine, events, messages, numbers_ns, bounds.start_ns, is_broken=is_broken)
+        if numbers_ns == earliest_ns:
+            break
         tried = {**asked, "end_ns": bounds.end_ns, "numbers_ns": numbers_ns}
-        parts = {**_NUMBERED, "told": "part_told"}
-        ((unheard,),) = engine.ask("silence_unheard", read, tried, parts=parts, tables=events).fetchall()
+        ((unheard,),) = engine.ask("silence_unheard", {}, tried, parts=_TOLD, tables=tables).fetchall()
         if not unheard:
             break
-    else:
-        numbers_ns = earliest_ns
-    numbers: dict[str, object] = {"numbers_ns": numbers_ns, "start_ns": bounds.start_ns}
-    read = _of(messages, numbers_ns)
-    lives = engine.ask("part_lives", read, numbers, parts=_NUMBERED, tables=events).to_arrow_table()
+    return Told(tables, messages)
+
+
+def _judged(
+    engine: Engine,
+    events: dict[str, pa.Table],
+    messages: list[FileInfo],
+    numbers_ns: int,
+    start_ns: int,
+    *,
+    is_broken: bool,
+) -> dict[str, pa.Table]:
+    """Return events with the two tables that follow from them and from numbers not older than a moment."""
+    asked = {"numbers_ns": numbers_ns, "start_ns": start_ns}
+    read = {"messages": [file for file in messages if file.last_ns >= numbers_ns]}
+    lives = engine.ask("part_lives", read, asked, parts=_NUMBERED, tables=events).to_arrow_table()
     tables = {**events, "lives": lives}
-    read = read if is_broken else {"messages": []}  # Without a break no number before it is asked for.
-    windows = engine.ask("part_windows", read, numbers, parts=_NUMBERED, tables=tables).to_arrow_table()
-    return Told({**tables, "windows": windows}, messages)
-
-
-def _of(messages: list[FileInfo], numbers_ns: int) -> dict[str, list[FileInfo]]:
-    return {"messages": [file for file in messages if file.last_ns >= numbers_ns]}
+    if not is_broken:
+        read = {"messages": []}  # No number before a break is asked for.
+    windows = engine.ask("part_windows", read, asked, parts=_NUMBERED, tables=tables).to_arrow_table()
+    return {**tables, "windows": windows}
 
 
 def _later(ns: int, by_ns: int) -> int:

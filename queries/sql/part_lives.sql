@@ -4,7 +4,8 @@ SELECT
     told.session_id,
     told.begin_ns,
     coalesce(logouts.receive_ns, greatest(told.end_ns, coalesce(heard.last_ns, 0))) AS end_ns,
-    coalesce(logouts.receive_ns, heard.last_ns, told.begin_ns) AS last_ns
+    coalesce(logouts.receive_ns, heard.last_ns, told.begin_ns) AS last_ns,
+    heard.last_ns AS heard_ns
 FROM (
     SELECT session_id, min(receive_ns) FILTER (kind = 'logon') AS begin_ns, max(receive_ns) AS end_ns
     FROM events

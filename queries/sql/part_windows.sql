@@ -3,6 +3,7 @@
 SELECT
     breaks.session_id,
     coalesce(max(numbered.receive_ns), breaks.found_ns) AS from_ns,
+    max(numbered.receive_ns) AS heard_ns,
     breaks.found_ns,
     breaks.to_ns,
     breaks.is_lost,

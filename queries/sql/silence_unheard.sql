@@ -2,19 +2,11 @@
 -- window counts: what is missing there may reach back into it.
 SELECT count(*) AS unheard
 FROM (
-    SELECT session_id, NULL AS break_seq, NULL AS break_ns FROM told WHERE late_ns >= $start_ns AND begin_ns < $end_ns
+    SELECT lives.heard_ns
+    FROM told
+    LEFT JOIN lives ON told.session_id = lives.session_id
+    WHERE told.late_ns >= $start_ns AND told.begin_ns < $end_ns
     UNION ALL
-    SELECT session_id, if(kind = 'gap', msg_seq_num, NULL), receive_ns
-    FROM events
-    WHERE kind IN ('gap', 'sequence_reset', 'rollover') AND session_id IS NOT NULL AND receive_ns >= $start_ns
-) AS moments
-WHERE
-    NOT EXISTS (
-        SELECT 1
-        FROM numbered
-        WHERE
-            numbered.session_id = moments.session_id
-            AND numbered.receive_ns >= $numbers_ns
-            AND (break_ns IS NULL OR numbered.receive_ns <= break_ns)
-            AND (break_seq IS NULL OR numbered.msg_seq_num < break_seq)
-    )
+    SELECT heard_ns FROM windows WHERE found_ns >= $start_ns
+)
+WHERE coalesce(heard_ns < $numbers_ns, true)
