@@ -35,12 +35,15 @@ _TIMES: Final = {
 }  # What an hour is, by a column's last letters.
 
 
-def make(root: Path, rows: int, *, symbols: int = SYMBOLS, hours: int = HOURS) -> int:
-    """Write the day's lake; return how many book changes it holds. rows: about so many; so many hours of them."""
+def make(root: Path, rows: int, *, symbols: int = SYMBOLS, hours: int = HOURS, seed: int = 1) -> int:
+    """Write the day's lake; return how many book changes it holds. rows: about so many; so many hours of them.
+
+    seed: of the network between venue and recorder.
+    """
     rate = rows / hours / HOUR_S / CHANGES_A_MESSAGE
     market = SyntheticMarket(symbols, rate=rate, levels=2 * DEPTH)
     began = time.monotonic()
-    hour = [batch.columns for batch in batches(market, DEPTH, HOUR_S, batch_s=HOUR_S)]
+    hour = [batch.columns for batch in batches(market, DEPTH, HOUR_S, seed=seed, batch_s=HOUR_S)]
     print(f"recorded {_count(hour):,} changes of an hour in {time.monotonic() - began:.0f} s", flush=True)
     numbers = max(max(columns.messages.columns["msg_seq_num"], default=0) for columns in hour)
     lake = Lake.create_or_open(root / "lake")

@@ -2,10 +2,10 @@
 
     python benchmarks/run.py [--only NAME ...] [--rounds N] [--long] [--folder DIR]
 
-One module for each question: decode, books, scaling, latency, encodings, book-queries, end-to-end, rebuild. Contenders
-take turns, and every figure is a median with the lowest and the highest round; encodings are measured once, against
-each other, and book-queries over the day that `make big-day` writes. No figure fails anything here: what fails a run is
-a wrong result.
+One module for each question: decode, books, scaling, latency, encodings, book-queries, end-to-end, rebuild, merge.
+Contenders take turns, and every figure is a median with the lowest and the highest round; encodings are measured once,
+against each other, and book-queries over the day that `make big-day` writes. No figure fails anything here: what
+fails a run is a wrong result.
 
 FIXTAPE_PEERS_PYTHON and FIXTAPE_OPPONENTS_PYTHON name the environments of QuickFIX, and of order-book and cryptofeed;
 `make bench` makes both. Without one, its contenders are left out, and the tables say so.
@@ -27,6 +27,7 @@ import column_encodings
 import decode
 import end_to_end
 import latency
+import merging
 import rebuilding
 import scaling
 
@@ -79,7 +80,7 @@ def main() -> None:
         "--only",
         nargs="+",
         metavar="NAME",
-        help="of decode, books, scaling, latency, encodings, book-queries, end-to-end, rebuild",
+        help="of decode, books, scaling, latency, encodings, book-queries, end-to-end, rebuild, merge",
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each (default: {ROUNDS})")
     parser.add_argument(
@@ -100,6 +101,7 @@ def main() -> None:
         "book-queries": lambda: book_queries.measure(rounds),
         "end-to-end": lambda: end_to_end.measure(rounds, seconds, folder=folder),
         "rebuild": lambda: rebuilding.measure(rounds, seconds, folder=folder),
+        "merge": lambda: merging.measure(rounds, folder=folder),
     }
     wanted = options.only or list(questions)
     if unknown := set(wanted) - set(questions):

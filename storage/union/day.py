@@ -8,23 +8,21 @@ Symbols are taken in groups and time in slices. What came in at the end of a sli
 recorder may have it a moment later; so the last seconds of a date are told with the date after it, if there is one.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from storage.batches import DAY_NS
 from storage.errors import MergeRefused
-from storage.lake import FileInfo, Lake, Part
-from storage.schemas import SCHEMAS
+from storage.lake import Lake, Part
 from storage.union.known import Known
 from storage.union.line import Ref
 from storage.union.lines import read_lines
 from storage.union.output import MERGED_SESSION, Output
+from storage.union.reading import Reading, rows_of
 from storage.union.state import Saved, restore_known, restored_walk, saved_known, saved_walk
 from storage.union.united import United
 from storage.union.walk import Walk
@@ -35,7 +33,7 @@ REACH_NS: Final = 3 * HOLD_NS  # What waits is looked for so far back: clocks ma
 SESSION_NS_LIMIT: Final = 26 * 3600 * 10**9  # The daily roll-over ends every session.
 GROUP_MESSAGES_LIMIT: Final = 2_000_000  # Of a date, both recorders together; a symbol of more is a group by itself.
 _READ: Final = ("messages", "book_changes", "order_changes", "trades", "instruments", "events")
-_NAMES: Final = ("symbol", "session_id", "msg_type", "verdict", "segment", "side", "action")  # Read as codes.
+AHEAD_MESSAGES: Final = 500_000  # Both recorders together, on the average: so many are held as they were read.
 PART_ROWS_LIMIT: Final = 500_000  # After which rows go into a file.
 
 
@@ -72,9 +70,11 @@ class Day:
         self._take_events()
         self._take_instruments()
         yield self._output.take()
-        for symbols in self._groups():
+        for symbols, count in self._groups():
+            stretch_ns = min(DAY_NS * AHEAD_MESSAGES // max(count, 1), DAY_NS) + REACH_NS
+            readings = [Reading(files, symbols, stretch_ns) for files in self._files]
             for begin_ns in range(self.begin_ns, self.end_ns, SLICE_NS):
-                self._take_slice(symbols, begin_ns)
+                self._take_slice(symbols, begin_ns, readings)
                 if self._output.row_count > PART_ROWS_LIMIT:
                     yield self._output.take()
             if self._output.row_count:  # No file has two groups: files of a symbol are then in the order of time.
@@ -112,8 +112,8 @@ class Day:
         for row in self._known.take_instruments(rows):
             self._output.copy("instruments", {**row, "session_id": MERGED_SESSION, "msg_seq_num": None})
 
-    def _groups(self) -> Iterator[list[str | None]]:
-        """Yield the symbols of the date, so many together as fit."""
+    def _groups(self) -> Iterator[tuple[list[str | None], int]]:
+        """Yield the symbols of the date, so many together as fit, and how many messages they have."""
         counts: dict[str | None, int] = {}
         for lake, files in zip(self._lakes, self._files, strict=True):
             if rows_of(files, "order_changes", ("receive_ns",), from_ns=self.begin_ns, to_ns=self.end_ns).num_rows:
@@ -128,14 +128,14 @@ class Day:
         held = 0
         for symbol in sorted(counts, key=lambda symbol: symbol or ""):
             if group and held + counts[symbol] > GROUP_MESSAGES_LIMIT:
-                yield group
+                yield group, held
                 group, held = [], 0
             group.append(symbol)
             held += counts[symbol]
         if group:
-            yield group
+            yield group, held
 
-    def _take_slice(self, symbols: Sequence[str | None], begin_ns: int) -> None:
+    def _take_slice(self, symbols: Sequence[str | None], begin_ns: int, readings: Sequence[Reading]) -> None:
         end_ns = min(begin_ns + SLICE_NS, self.end_ns)
         if not any(
             file.last_ns >= begin_ns - REACH_NS and file.first_ns < end_ns
@@ -143,7 +143,7 @@ class Day:
             for file in files["messages"]
         ):
             return
-        window: dict[str, Any] = {"from_ns": begin_ns - REACH_NS, "to_ns": end_ns, "symbols": symbols}
+        from_ns = begin_ns - REACH_NS
         taken: list[dict[str | None, Ref]] = [
             {
                 symbol: last
@@ -152,7 +152,9 @@ class Day:
             }
             for which in range(2)
         ]
-        lines = read_lines([partial(rows_of, files, **window) for files in self._files], self._known.breaks, taken)
+        lines = read_lines(
+            [partial(reading.rows, from_ns=from_ns, to_ns=end_ns) for reading in readings], self._known.breaks, taken
+        )
         is_last = end_ns == self.end_ns and not self._goes_on
         for symbol in symbols:
             line = United(lines, symbol)
@@ -177,40 +179,6 @@ def _settled(line: United, end_ns: int) -> int:
                     f" more than {(REACH_NS - HOLD_NS) // 10**9} s; such lakes cannot be merged"
                 )
     return count
-
-
-def rows_of(
-    files: Mapping[str, Sequence[FileInfo]],
-    table: str,
-    columns: Sequence[str] | None,
-    *,
-    from_ns: int,
-    to_ns: int,
-    symbols: Sequence[str | None] | None = None,
-) -> pa.Table:
-    """Return the rows of a table in a half-open window of receive_ns, of some symbols if any are named.
-
-    Errors: OSError and ArrowException of a file that cannot be read, its page checksums included.
-    """
-    wanted: Any = (pc.field("receive_ns") >= from_ns) & (pc.field("receive_ns") < to_ns)
-    if symbols is not None:
-        named = pc.field("symbol").isin(pa.array([it for it in symbols if it is not None], pa.string()))
-        wanted &= (named | pc.field("symbol").is_null()) if None in symbols else named
-    found = [
-        pq.read_table(
-            file.path,
-            columns=None if columns is None else list(columns),
-            filters=wanted,
-            read_dictionary=[name for name in _NAMES if columns is not None and name in columns],
-            partitioning=None,
-            page_checksum_verification=True,
-        )
-        for file in files[table]
-        if file.last_ns >= from_ns and file.first_ns < to_ns
-    ]
-    if not found:
-        return SCHEMAS[table].empty_table() if columns is None else SCHEMAS[table].empty_table().select(columns)
-    return pa.concat_tables(found)
 
 
 def date_ns(date: str) -> int:

@@ -21,7 +21,7 @@ from storage.schemas import ENUM_NAMES
 from storage.union.kernel import ENTRY_BYTES, HEAD_BYTES, NO_BOOK, REFRESH, SNAPSHOT, LineReader, Runner
 from storage.union.line import Breaks, Line, Ref, Seen
 
-Read = Callable[[str, Sequence[str] | None], pa.Table]  # Of a table's name and columns, its rows.
+Read = Callable[[str, Sequence[str]], pa.Table]  # Of a table's name and columns, its rows.
 RECORDERS: Final = ("a", "b")  # As columns and texts name them, in the order in which they were given.
 
 MESSAGE_COLUMNS: Final = (

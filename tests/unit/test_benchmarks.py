@@ -8,6 +8,7 @@ import decode
 import end_to_end
 import latency
 import material
+import merging
 import pytest
 import scaling
 from opponent_split import Decoder
@@ -140,3 +141,11 @@ def test_a_synthetic_day_is_one_session_of_whole_hours(tmp_path, capsys):
     assert (sessions, repeated) == (1, 0)
     assert rows < numbers
     assert "| as a command | 1 |" in capsys.readouterr().out
+
+
+def test_a_merge_is_measured_over_what_both_recorded(tmp_path, capsys):
+    """The merged tape has the messages of one recorder, and is told as a table."""
+    merging.measure(1, 5_000, symbols=2, folder=tmp_path)
+
+    assert "messages of the merged tape" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
