@@ -50,6 +50,7 @@ class MarketSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where it goes. batch_s must divide a day; fsync_ms is the most that a power cut can take.
 
+    lake: an address, s3://BUCKET/PREFIX, of a lake that does not stand in the root beside the journal.
     fsync_kib: written and not synced, makes a sync due before its time. unsynced_mib: the most that may be written and
     not synced, because it is kept in memory; on_stall: what happens past it, see `STALL_POLICIES`.
     reserve_mib: preallocated for the journal on a disk that fills up; less on a small disk, 0 is none.
@@ -58,6 +59,7 @@ class StorageSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """
 
     root: str = "tape"
+    lake: str = ""
     batch_s: int = 60
     fsync_ms: int = 200
     fsync_kib: int = 1024
@@ -131,6 +133,8 @@ def check(settings: Settings, *, where: str) -> Settings:
     need(market.level in {LEVEL_2, LEVEL_3}, "market.level", market.level, "2 (price levels) or 3 (single orders)")
     depth = depth_ok(market.depth, where=f"{where}: market.depth", level=market.level)
     Selection(market.symbols, depth, level=market.level, where=f"{where}: market.symbols")
+    at_address = not storage.lake or storage.lake.startswith("s3://")
+    need(at_address, "storage.lake", repr(storage.lake), "s3://BUCKET/PREFIX; without it the lake is ROOT/lake")
     batch_ok = 1 <= storage.batch_s <= DAY_S and DAY_S % storage.batch_s == 0
     need(batch_ok, "storage.batch_s", storage.batch_s, "a divisor of 86400, such as 60")
     need(1 <= storage.fsync_ms <= 60_000, "storage.fsync_ms", storage.fsync_ms, "1 to 60000")

@@ -37,6 +37,7 @@ _OPTIONS: Final = {
     "depth": ("market", "depth"),
     "level": ("market", "level"),
     "root": ("storage", "root"),
+    "lake": ("storage", "lake"),
     "batch_s": ("storage", "batch_s"),
     "fsync_ms": ("storage", "fsync_ms"),
     "on_damage": ("storage", "on_damage"),
@@ -95,6 +96,11 @@ def effective(config: Path | None, options: dict[str, Any]) -> "Settings":
     " port 4005.  [default: 2]",
 )
 @click.option("--root", type=click.Path(file_okay=False), help="Directory of the tape.  [default: tape]")
+@click.option(
+    "--lake",
+    metavar="ADDRESS",
+    help="Where the lake is, if not in ROOT/lake: s3://BUCKET/PREFIX. The root keeps it in mind.",
+)
 @click.option("--batch-s", type=int, help="Seconds of receive time in one batch; a divisor of 86400.  [default: 60]")
 @click.option("--fsync-ms", type=int, help="The most that a power cut can take.  [default: 200]")
 @click.option("--for", "seconds", type=click.FloatRange(min=0.1), help="Stop after so many seconds.")
@@ -135,7 +141,7 @@ def record(config: Path | None, seconds: float | None, **options: Any) -> None:
             printers[0].say(slow)
         summaries: list[Summary] = []
         run(_record(recorder, seconds, printers[0], summaries))
-    _print_summary(summaries[0], settings)
+    _print_summary(summaries[0], settings, recorder.lake_at)
     if summaries[0].shortfalls:
         sys.exit(EXIT_FINDINGS)
 
@@ -150,7 +156,7 @@ async def _record(recorder: "Recorder", seconds: float | None, printer: "Any", s
     printer.say("stopped in order")
 
 
-def _print_summary(summary: "Summary", settings: "Settings") -> None:
+def _print_summary(summary: "Summary", settings: "Settings", lake_at: str) -> None:
     from storage.status import bytes_text
 
     counters = summary.counters
@@ -161,9 +167,7 @@ def _print_summary(summary: "Summary", settings: "Settings") -> None:
     counts = summary.counts
     click.echo(f"journal    {bytes_text(counts.durable_bytes)} in {settings.storage.root}/journal")
     click.echo(f"           {counts.text()}")
-    click.echo(
-        f"lake       {summary.rows_committed:,} rows, {bytes_text(summary.lake_bytes)} in {settings.storage.root}/lake"
-    )
+    click.echo(f"lake       {summary.rows_committed:,} rows, {bytes_text(summary.lake_bytes)} in {lake_at}")
     if summary.incidents or summary.incidents_not_written:
         left = f", {summary.incidents_not_written} more not written" if summary.incidents_not_written else ""
         click.echo(f"incidents  {summary.incidents}{left}: fixtape incident ls {settings.storage.root}")

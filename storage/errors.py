@@ -18,17 +18,26 @@ Layer: storage, lowest. Imports nothing of it.
     │   ├── NothingToServe       no book in a window that a venue could serve; 1
     │   ├── RunIncomplete        a run's first records are not in the journal; 3
     │   └── JournalTooNew        written by a later version in a layout unknown here; 78
-    └── LakeError
-        ├── CannotCreate         the lake or a table cannot be made or written; 73
-        ├── LakeMissing          no table where a lake should be; 74
-        ├── LakeDamaged          a log entry or a file is not as it was written; 3
-        ├── AsOfUnknown          a version that the lake never had; 2
-        ├── LakeNewer            written by a later version in a layout unknown here; 78
-        ├── RowsDiffer           a compacted file does not hold the rows of its inputs; 74
-        ├── MergeRefused         two lakes that cannot be united; 2
-        ├── MergeStateLost       what a merge kept of its last date is not there; 3
-        ├── CommitConflict       another change came first and took what this one stood on; 75
-        └── CommitContended      too many changes of others came first; 75
+    ├── LakeError
+    │   ├── CannotCreate         the lake or a table cannot be made or written; 73
+    │   ├── LakeMissing          no table where a lake should be; 74
+    │   ├── LakeDamaged          a log entry or a file is not as it was written; 3
+    │   ├── AsOfUnknown          a version that the lake never had; 2
+    │   ├── LakeNewer            written by a later version in a layout unknown here; 78
+    │   ├── RowsDiffer           a compacted file does not hold the rows of its inputs; 74
+    │   ├── MergeRefused         two lakes that cannot be united; 2
+    │   ├── MergeStateLost       what a merge kept of its last date is not there; 3
+    │   ├── LakeTaken            the lake of another tape is there; 73
+    │   ├── LakeElsewhere        the tape has its lake at another place; 78
+    │   ├── CommitConflict       another change came first and took what this one stood on; 75
+    │   ├── CommitContended      too many changes of others came first; 75
+    │   └── PushRefused          the target of a push has files of another tape; 73
+    └── StoreError               a request to an object store failed; also an OSError; 74
+        ├── BucketMissing        no such bucket; 74
+        ├── StoreDenied          no credentials, or they are refused; 77
+        ├── StoreUnreachable     no answer; 69
+        ├── StoreUnusable        an address or a setting by which no store can be asked; 78
+        └── LakeBehind           a recorder ended before the store took its last batches; 69
 
 Codes as in sysexits.h: 69 unavailable, 73 cannot create, 74 input or output, 75 try again later, 77 permission,
 78 configuration;
@@ -332,11 +341,40 @@ class PushRefused(LakeError):
         self.place, self.files, self.first = place, files, first
 
 
+class LakeTaken(LakeError):
+    """Another tape has its lake at an address."""
+
+    exit_code = 73
+
+    def __init__(self, place: str, whose: str) -> None:
+        super().__init__(f"{place}: {whose}; give each tape an address of its own")
+        self.place, self.whose = place, whose
+
+
+class LakeElsewhere(LakeError):
+    """A tape has its lake at another place than the one that is asked for."""
+
+    exit_code = 78
+
+    def __init__(self, root: Path, *, expected: str, received: str) -> None:
+        here = root / (".lake.json" if "://" in expected else "lake")
+        super().__init__(
+            f"{root}: its lake is at {expected}, not at {received}; leave storage.lake (--lake) as it was, or give this"
+            f" one a root of its own, or move {here} away, to have a lake made anew of all that the journal has"
+        )
+        self.root, self.expected, self.received = root, expected, received
+
+
 # An object store.
 
 
 class StoreError(StorageError, OSError):
-    """A request to an object store that failed; an OSError too, as every store raises."""
+    """A request to an object store that failed; an OSError too, as every store raises.
+
+    may_pass: whether another try, later and the same, may be answered.
+    """
+
+    may_pass: ClassVar[bool] = True
 
     def __init__(self, place: str, reason: str, *, remedy: str = "try again; what was done before is kept") -> None:
         super().__init__(f"{place}: {reason}; {remedy}")
@@ -346,6 +384,8 @@ class StoreError(StorageError, OSError):
 class BucketMissing(StoreError):
     """The bucket is not there; none is made."""
 
+    may_pass = False
+
     def __init__(self, place: str) -> None:
         super().__init__(place, "no such bucket", remedy="make it, or look at the address and the endpoint")
 
@@ -354,6 +394,7 @@ class StoreDenied(StoreError):
     """The store refuses the credentials, or there are none to show."""
 
     exit_code = 77
+    may_pass = False
 
     def __init__(self, place: str, reason: str) -> None:
         remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to one that may read and write there"
@@ -373,3 +414,14 @@ class StoreUnusable(StoreError):
     """An address, or a setting, by which no store can be asked."""
 
     exit_code = 78
+    may_pass = False
+
+
+class LakeBehind(StoreError):
+    """A recorder ended while its lake's store did not take the last batches; the journal has all of them."""
+
+    exit_code = 69
+
+    def __init__(self, cause: StoreError) -> None:
+        remedy = "the journal has every batch, and the next start, or `fixtape recover ROOT`, commits what is missing"
+        super().__init__(cause.place, f"{cause.reason}: the lake lacks the last batches", remedy=remedy)

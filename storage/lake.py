@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
@@ -27,7 +27,7 @@ from storage.errors import CannotCreate, LakeDamaged, LakeMissing
 from storage.files import WrittenFile, write_file
 from storage.present import Mark, later, mark_of
 from storage.schemas import SIGHTINGS, TABLE_LAST, TABLES
-from storage.stores import LocalStore, Store, store_at
+from storage.stores import LocalStore, Store, parquet_at, store_at
 
 Keep = Callable[[str, str, pa.Table], pa.Table]  # Of a table and date, the rows to be written.
 
@@ -69,6 +69,10 @@ class FileInfo:
         """Where it stands, absolute; of a lake in a directory."""
         assert isinstance(self.store, LocalStore), "a file of an object store has no path"
         return self.store.path / self.name
+
+    def parquet(self) -> Path | BinaryIO:
+        """Return what a reader of Parquet opens: the path, or the file open at its store. Errors: StoreError."""
+        return parquet_at(self.store, self.name)
 
     @property
     def place(self) -> str:

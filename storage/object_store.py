@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
-from storage.errors import BucketMissing, StoreDenied, StoreError, StoreUnusable
+from storage.errors import StoreError, StoreUnusable
 from storage.object_errors import telling
 from storage.object_settings import SCHEME, Address, S3Settings, parse_address, s3_settings
 from storage.stores import TEMPORARY_SUFFIX, Staged, Stored
@@ -143,7 +143,7 @@ class ObjectStore:
             except AlreadyExistsError:
                 return lost and self.read(name) == data
             except StoreError as error:
-                if isinstance(error, BucketMissing | StoreDenied | StoreUnusable) or not tries_left:
+                if not error.may_pass or not tries_left:
                     raise
                 lost = True  # It may be there all the same.
                 self.client.sleep(wait_s)
@@ -240,6 +240,14 @@ class ObjectStore:
                 file.write(self.client.counted(part))
         temporary.rename(path)
         return path
+
+    def adopt(self, path: Path, name: str) -> None:
+        """Put a file, and read it again. Errors: StoreError; OSError."""
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            self.put(name, file)
+        self.check(name, sha256)
 
     def sync(self, *names: str) -> None:
         """Do nothing: what a store has answered for is durable."""

@@ -53,6 +53,7 @@ def push(
     from capture import clock
     from storage.cli import software
     from storage.lake import Lake
+    from storage.lake_place import refuse_taken
     from storage.places import open_lake, store_of
     from storage.push import Push
     from storage.push_journal import push_segments
@@ -61,6 +62,8 @@ def push(
     if isinstance(target, Path) and tape.resolve() in (target.resolve(), *target.resolve().parents):
         raise click.UsageError(f"{target} is within the tape itself")
     lake, to = open_lake(tape), store_of(target)
+    for place in (to, to.below(LAKE)):
+        refuse_taken(place)
     if isinstance(target, Path) and not dry_run:
         Lake.create_or_open(make_root(target) / LAKE)
     root = tape.parent if tape.name == LAKE and (tape.parent / JOURNAL).is_dir() else tape

@@ -28,16 +28,17 @@ from capture.wire.values import compact_utc
 from storage.backlog import Backlog
 from storage.batcher import Batch, Batcher
 from storage.counts import Counts, count
-from storage.errors import LakeDamaged
 from storage.incidents.keeper import IncidentKeeper
 from storage.journal.compressor import Compressor
 from storage.journal.room import Room
 from storage.journal.writer import JournalWriter
-from storage.lake import BatchReport, Lake
-from storage.pipeline import recorder_session, write_batch
+from storage.lake import BatchReport
+from storage.lake_place import settled
+from storage.lake_writer import LakeWriter
+from storage.pipeline import recorder_session
 from storage.recovery import Recovery
-from storage.tape_layout import JOURNAL, LAKE, locked, make_root
-from storage.writer_thread import WriterThread
+from storage.tape_layout import JOURNAL, locked, make_root
+from storage.writer_thread import ALARM, WriterThread
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -142,7 +143,9 @@ class Summary:
 class Recorder:
     """Records one session into a tape's root; a context manager that holds the root's lock.
 
-    Errors on entering: CannotCreate, RootLocked, LakeNewer; the venue is not spoken to before the disk is known good.
+    lake_at: where its lake stands, for people.
+    Errors on entering: CannotCreate, RootLocked, LakeNewer, LakeTaken, LakeElsewhere, StoreError; the venue is not
+        spoken to before the disk is known good.
     """
 
     def __init__(
@@ -170,6 +173,8 @@ class Recorder:
         self._lock = locked(self.root, doing="record", run=run)
         left_by = self._lock.__enter__()
         try:
+            place = settled(self.root, settings.storage.lake)
+            self.lake_at = place.store.location
             self.recovery = Recovery(
                 self.root,
                 software=self._software,
@@ -177,9 +182,11 @@ class Recorder:
                 policy=settings.storage.on_damage,
                 own_run=run,
                 say=self._on_recovery,
+                lake=place.store,
             )
             self.recovery.before_recording(left_by)
-            lake = self._lake = Lake.create_or_open(self.root / LAKE)
+            self._lake = LakeWriter(place, self.recovery, software=self._software)
+            away = self._lake.begin()
             session = recorder_session(
                 settings.session.sender_comp_id,
                 settings.session.target_comp_id,
@@ -200,7 +207,10 @@ class Recorder:
             )
             self.journal.prepare()
             self.writer = WriterThread(self._write_new, alarms=self.journal.alarms, hold=self._journal_alone)
-            self.writer.put_aside_work(self.recovery.steps(lake))
+            if away:
+                self.journal.alarms.append((ALARM, f"object store: {away}: recording begins, the journal has all"))
+            else:
+                self.writer.put_aside_work(self._lake.recovery_steps())
             self.backlog = Backlog(self.feed, self.writer, self.root / JOURNAL)
             self.incidents = IncidentKeeper(self.root, self.root / JOURNAL, run=run, software=self._software)
             self._batcher = Batcher(run, settings.storage.batch_s, self.feed, self._put)
@@ -305,7 +315,7 @@ class Recorder:
             self.backlog.end()
         finally:
             self.writer.finish()
-        self.recovery.own_run_is_whole(self._lake)
+        self._lake.run_is_whole()
 
     def _first_segment_in_use(self) -> str:
         return min(self.backlog.position.segment, self.journal.first_open or self.backlog.position.segment)
@@ -326,16 +336,11 @@ class Recorder:
         return self.journal.reserve.state is not Room.ENOUGH
 
     def _write_new(self, batch: Batch, again: bool) -> BatchReport:
-        """Write a batch that nobody can have written before, once the journal that it is made from is durable.
-
-        again: we have tried before, and may have written a part of it.
-        Errors: LakeDamaged where a table claims to hold it.
-        """
+        """Write a batch once the journal that it is made from is durable; as `LakeWriter.write` does."""
         self.journal.sync()
-        report = write_batch(self._lake, batch, self._software)
-        if report.skipped and not again:
-            held = ", ".join(report.skipped)
-            raise LakeDamaged(self._lake.path, f"batch {batch.number} of this run is said to be in {held}")
+        report = self._lake.write(batch, again)
+        if self._lake.recovery_waits:  # The store answers, so what it kept from being done may be done now.
+            self.writer.put_aside_work(self._lake.recovery_steps())
         return report
 
     def _put(self, batch: Batch) -> None:

@@ -136,6 +136,10 @@ class Recovery:
         if not self.report.failed:
             yield from self._tidy({run.name for run in runs}, lake)
 
+    def waits(self, reason: str) -> None:
+        """Tell that a store keeps the rest of the steps from being done for now."""
+        self._note(f"waits for the object store: {reason}")
+
     def own_run_is_whole(self, lake: Lake) -> None:
         """Write down that the recorder's own run is whole; after its last batch is committed. Errors: OSError."""
         self._whole.add(self._own_run, lake.last_versions(app_id_of(self._own_run)))

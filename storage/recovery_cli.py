@@ -39,12 +39,14 @@ def recover(root: Path, on_damage: str) -> None:
     from storage.errors import JournalMissing
     from storage.journal.segments import segment_paths
     from storage.lake import Lake
+    from storage.places import own_lake
     from storage.recovery import Recovery
-    from storage.tape_layout import LAKE, locked
+    from storage.tape_layout import locked
 
     if not segment_paths(root):
         raise JournalMissing(root)
     with locked(root, doing="recover") as left_by:
+        store = own_lake(root)
         recovery = Recovery(
             root,
             software=software(),
@@ -52,9 +54,10 @@ def recover(root: Path, on_damage: str) -> None:
             policy=on_damage,
             say=lambda text: click.echo(escaped(text), err=True),
             every_entry=True,
+            lake=store,
         )
         recovery.before_recording(left_by)
-        for _ in recovery.steps(Lake.create_or_open(root / LAKE)):
+        for _ in recovery.steps(Lake.create_or_open(store)):
             pass
     report = recovery.report
     click.echo(f"done       {len(report.done)} things put in order, {len(report.failed)} left undone")

@@ -82,6 +82,9 @@ class Store(Protocol):
     def copy_of(self, name: str, scratch: Path) -> Path:
         """Return a path with the bytes of a file: its own, or of a copy in a scratch directory; whole or not at all."""
 
+    def adopt(self, path: Path, name: str) -> None:
+        """Take a whole file of this machine in under a name, durably, in place of the one that may be there."""
+
     def sync(self, *names: str) -> None:
         """Make durable what another library, or a process that was killed, left under these names."""
 
@@ -169,6 +172,13 @@ class LocalStore:
         del scratch
         return self.path / name
 
+    def adopt(self, path: Path, name: str) -> None:
+        """Give a synced file of the same file system its name here; it leaves its own."""
+        final = self.path / name
+        ensure_directory(final.parent)
+        path.rename(final)
+        sync_directory(final.parent)
+
     def sync(self, *names: str) -> None:
         """Sync files, give them our mode, and sync the directories that they are in."""
         paths = [self.path / name for name in names]
@@ -202,6 +212,11 @@ class _LocalStaged:
 def store_at(where: Path | Store) -> Store:
     """Return the store of a table: a directory's, or the one given."""
     return LocalStore(where) if isinstance(where, Path) else where
+
+
+def parquet_at(store: Store, name: str) -> Path | BinaryIO:
+    """Return what a reader of Parquet opens: the path of a file, or the file open at its store. Errors: StoreError."""
+    return store.path / name if isinstance(store, LocalStore) else store.open(name)
 
 
 def writer_is_gone(name: str) -> bool:

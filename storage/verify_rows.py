@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from capture.columns import Flag
 from storage.errors import StoreError
 from storage.log_story import read_story
-from storage.stores import LocalStore, Store, store_at
+from storage.stores import Store, parquet_at, store_at
 from storage.verify import REMEDY_ROWS, Checked, Finding, Scope
 
 NUMBERED: Final = ("logon", "heartbeat", "proof", "resend_request", "reject", "rejected", "logout")
@@ -200,9 +200,7 @@ def _tables(
     adds = [add for add in live if add.date.startswith(scope.date) and add.date not in without]
     for add in sorted(adds, key=lambda add: (add.lowest.get("receive_ns", 0), add.path)):
         try:
-            with pq.ParquetFile(
-                store.path / add.path if isinstance(store, LocalStore) else store.open(add.path)
-            ) as file:
+            with pq.ParquetFile(parquet_at(store, add.path)) as file:
                 for place in range(file.num_row_groups):
                     yield file.read_row_group(place, columns=list(columns) if columns else None)
         except StoreError:

@@ -5,7 +5,8 @@ Source: design section 3, rule 3: slow disks push back visibly; faults section 2
 Left to others: what becomes of batches for which there is no room (`storage.backlog`).
 
 A batch for which the disk has no room, or the process no descriptor, is tried again at an interval, and said once; the
-journal has its rows meanwhile. It is not tried at all while the journal needs what room there is.
+journal has its rows meanwhile. It is not tried at all while the journal needs what room there is. Where an object store
+does not take it, the interval doubles up to a limit, for others ask that store too.
 """
 
 import errno
@@ -18,13 +19,15 @@ from contextlib import suppress
 from typing import Final
 
 from storage.batcher import Batch
+from storage.errors import LakeBehind, StoreError
 from storage.lake import BatchReport
 
 BATCHES_WAITING_LIMIT: Final = 2  # Beyond it batches are made from the journal, later.
 
 REST_S: Final = 0.002  # Between two steps of work aside, so that it takes what others leave of the processor.
 
-RETRY_S: Final = 5.0  # Until a batch is tried again for which there was no room.
+RETRY_S: Final = 5.0  # Until a batch is tried again for which there was no room, or no store at first.
+RETRY_S_LIMIT: Final = 60.0  # Between two tries at a store.
 HOLD_LOOK_S: Final = 0.2
 ALARM: Final = "lake waits"
 WANTING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE)
@@ -97,29 +100,35 @@ class WriterThread:
 
     def _written(self, batch: Batch) -> BatchReport:
         """Commit a batch, however often it takes; once the writer is to end, it is tried one last time."""
-        again = False
+        again, wait_s = False, self._retry_s
         while True:
             while self._hold() and not self._finishing.is_set():
-                self._waits("the disk is full, and what room there is is the journal's")
+                self._waits("the disk is full, and what room there is is the journal's", "free space")
                 self._finishing.wait(HOLD_LOOK_S)
             last = self._finishing.is_set()
             try:
                 report = self._write(batch, again)
+            except StoreError as error:
+                if last:
+                    raise LakeBehind(error) from error
+                self._waits(f"object store: {error.reason}", "look at the network and at the store")
+                pause_s, wait_s = wait_s, min(2 * wait_s, RETRY_S_LIMIT)
             except Exception as error:
                 why = _wanting(error)
                 if why is None or last:
                     raise
-                self._waits(why)
+                self._waits(why, "free space")
+                pause_s = self._retry_s
             else:
                 self._goes_on()
                 return report
             again = True
-            self._finishing.wait(self._retry_s)
+            self._finishing.wait(pause_s)
 
-    def _waits(self, why: str) -> None:
+    def _waits(self, why: str, remedy: str) -> None:
         if self.waits_for != why:
             self.waits_for = why
-            self._alarms.append((ALARM, f"{why}: rows are committed later, the journal has them; free space"))
+            self._alarms.append((ALARM, f"{why}: rows are committed later, the journal has them; {remedy}"))
 
     def _goes_on(self) -> None:
         if self.waits_for:

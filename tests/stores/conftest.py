@@ -23,6 +23,7 @@ def bucket(
     server.make_bucket(name)
     server.requests.clear()
     server.faults.clear()
+    server.come_back()
     server.only = ""
     for setting, value in server.environment().items():
         monkeypatch.setenv(setting, value)

@@ -34,11 +34,25 @@ class BucketServer:
         self.requests: list[tuple[str, str, str]] = []
         self.faults: deque[str] = deque()
         self.only = ""
+        self._away = False
         self._app, self._lock = DomainDispatcherApplication(create_backend_app), Lock()
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler)
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
+        self._listen(0)
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def _listen(self, port: int) -> None:
+        self._server = make_server("127.0.0.1", port, self._answer, threaded=True, request_handler=MotoRequestHandler)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def go_away(self) -> None:
+        """Take no connection, and answer nothing but an error on those that are there; buckets stay as they are."""
+        self._away = True
+        self.stop()
+
+    def come_back(self) -> None:
+        if self._away:
+            self._away = False
+            self._listen(self._server.server_address[1])
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -64,8 +78,14 @@ class BucketServer:
         """Put other bytes there behind everybody's back."""
         s3_backends[ACCOUNT]["aws"].put_object(bucket, key, data)
 
+    def remove(self, bucket: str, key: str) -> None:
+        s3_backends[ACCOUNT]["aws"].delete_object(bucket, key)
+
     def _answer(self, environ: dict[str, object], start_response: Callable[..., object]) -> object:
         with self._lock:
+            if self._away:
+                start_response("503 Service Unavailable", [("Content-Length", "0"), ("Connection", "close")])
+                return [b""]
             method = str(environ["REQUEST_METHOD"])
             self.requests.append((method, str(environ["PATH_INFO"]), str(environ.get("HTTP_RANGE", ""))))
             befalls = self.faults and method == "PUT" and self.only in str(environ["PATH_INFO"])

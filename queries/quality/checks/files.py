@@ -14,8 +14,8 @@ from typing import Final
 
 from queries.quality.day import Day
 from queries.quality.findings import Finding, Outcome, Severity, counted
-from storage.places import store_of
-from storage.tape_layout import JOURNAL, LAKE
+from storage.places import lake_store
+from storage.tape_layout import JOURNAL
 from storage.verify import Checked, Scope, verify_lake
 from storage.verify import Finding as NotAsStated
 from storage.verify_journal import verify_segments
@@ -35,9 +35,7 @@ def run(day: Day) -> Outcome:
 
 
 def _found(day: Day, checked: Checked) -> Iterator[Finding]:
-    place, scope = store_of(day.place), Scope(day.date, full=day.full)
-    inner = place.below(LAKE)
-    lake = place if next(inner.list(), None) is None else inner
+    lake, scope = lake_store(day.place), Scope(day.date, full=day.full)
     yield from (_finding(day, it) for it in verify_lake(lake, scope, checked, lambda _count: None))
     if isinstance(day.place, Path) and (day.place / JOURNAL).is_dir():
         yield from (_finding(day, it) for it in verify_segments(day.place, Scope(day.date, full=False), checked))
