@@ -4,20 +4,25 @@ Layer: command line. Parses, calls, prints; imports what is heavy on use.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from capture.cli_support import EXIT_FINDINGS, UtcDate, escaped, reporting_errors
+from capture.cli_support import EXIT_FINDINGS, Place, UtcDate, escaped, reporting_errors
 from storage.row_text import Row, format_option, rows_text
+
+if TYPE_CHECKING:
+    from storage.stores import Store
 
 DAY_NS: Final = 86_400 * 10**9
 
 _NUMERIC: Final = frozenset({"files", "rows", "bytes", "before", "after", "waiting", "dates"})
 
-root_argument = click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+root_argument = click.argument("root", type=Place(exists=True))
 
 
 def table_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,14 +44,16 @@ def dry_run_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @dry_run_option
 @format_option
 @reporting_errors
-def compact(root: Path, by: str | None, date: str | None, names: tuple[str, ...], form: str, *, dry_run: bool) -> None:
+def compact(
+    root: Path | str, by: str | None, date: str | None, names: tuple[str, ...], form: str, *, dry_run: bool
+) -> None:
     """Make the many small files of a lake few, with the same rows.
 
     Dates that have ended become a file a table, or several where they are very large; of the date that is still open,
     its hours that have ended do. What is made is read again and compared by count and digest before the lake lists it,
     and the small files stay on disk until `fixtape vacuum` takes them. A recorder and readers may be at work meanwhile;
     stopped at any moment, it goes on when it is called again. Of a table, date or hour that is damaged nothing is made;
-    the exit code is then 3.
+    the exit code is then 3. ROOT may be s3://BUCKET/PREFIX; inputs are then copied here, one piece at a time.
 
     \b
     Examples:
@@ -60,35 +67,36 @@ def compact(root: Path, by: str | None, date: str | None, names: tuple[str, ...]
 
     done: list[Row] = []
     kept = 0
-    outcomes = compact_lake(
-        root,
-        _lake_of(root),
-        by=(HOUR, DAY) if by is None else (by,),
-        tables=_tables(names),
-        date=date or "",
-        now_ns=clock.read().wall_ns,
-        software=software(),
-        dry_run=dry_run,
-    )
-    try:
-        for it in outcomes:
-            if it.kept:
-                kept += 1
-                click.echo(f"fixtape: {it.table}: {it.label}: left as it is: {escaped(it.kept)}", err=True)
-                continue
-            after = None if dry_run else it.bytes_after
-            done.append(
-                {
-                    "table": it.table,
-                    "period": it.label,
-                    "files": it.files,
-                    "rows": it.rows,
-                    "before": it.bytes_before,
-                    "after": after,
-                }
-            )
-    finally:  # What was done before an error is done.
-        _print(done, ("table", "period", "files", "rows", "before", "after"), form, "nothing to compact")
+    with _scratch_of(root) as scratch:
+        outcomes = compact_lake(
+            scratch,
+            _lake_of(root),
+            by=(HOUR, DAY) if by is None else (by,),
+            tables=_tables(names),
+            date=date or "",
+            now_ns=clock.read().wall_ns,
+            software=software(),
+            dry_run=dry_run,
+        )
+        try:
+            for it in outcomes:
+                if it.kept:
+                    kept += 1
+                    click.echo(f"fixtape: {it.table}: {it.label}: left as it is: {escaped(it.kept)}", err=True)
+                    continue
+                after = None if dry_run else it.bytes_after
+                done.append(
+                    {
+                        "table": it.table,
+                        "period": it.label,
+                        "files": it.files,
+                        "rows": it.rows,
+                        "before": it.bytes_before,
+                        "after": after,
+                    }
+                )
+        finally:  # What was done before an error is done.
+            _print(done, ("table", "period", "files", "rows", "before", "after"), form, "nothing to compact")
     if kept:
         sys.exit(EXIT_FINDINGS)
 
@@ -107,11 +115,12 @@ def compact(root: Path, by: str | None, date: str | None, names: tuple[str, ...]
 @dry_run_option
 @format_option
 @reporting_errors
-def vacuum(root: Path, keep: int, names: tuple[str, ...], form: str, *, dry_run: bool) -> None:
+def vacuum(root: Path | str, keep: int, names: tuple[str, ...], form: str, *, dry_run: bool) -> None:
     """Remove files from the disk that a lake has not listed for some days.
 
     These are what compaction and retention took out. Whoever opened the lake within --keep reads on undisturbed, and
     every version of that time can still be read. Files that no log entry ever named are left to `fixtape recover`.
+    ROOT may be s3://BUCKET/PREFIX; the key then needs s3:DeleteObject.
 
     \b
     Example:
@@ -141,7 +150,7 @@ def vacuum(root: Path, keep: int, names: tuple[str, ...], form: str, *, dry_run:
 @dry_run_option
 @format_option
 @reporting_errors
-def retain(root: Path, days: int, names: tuple[str, ...], form: str, *, dry_run: bool) -> None:
+def retain(root: Path | str, days: int, names: tuple[str, ...], form: str, *, dry_run: bool) -> None:
     """Take whole old dates out of a lake's tables.
 
     One step a table; the files leave the disk with `fixtape vacuum`. The journal is not touched: `fixtape rebuild ROOT
@@ -168,14 +177,26 @@ def retain(root: Path, days: int, names: tuple[str, ...], form: str, *, dry_run:
     _print(rows, ("table", "dates", "files", "rows", "bytes", "first", "last"), form, "no date is as old")
 
 
-def _lake_of(root: Path) -> Path:
-    """Return the lake of a tape, or the directory itself where it is one. Errors: RootUnsafe, OSError."""
+def _lake_of(root: Path | str) -> "Store":
+    """Return the lake of a tape, or the place itself where it is one. Errors: RootUnsafe, OSError, StoreError."""
     from storage.access import refuse_unsafe
-    from storage.tape_layout import LAKE
+    from storage.places import lake_store
+    from storage.stores import LocalStore
 
-    lake = root / LAKE if (root / LAKE).is_dir() else root
-    refuse_unsafe(lake)
+    lake = lake_store(root)
+    if isinstance(lake, LocalStore):
+        refuse_unsafe(lake.path)
     return lake
+
+
+@contextmanager
+def _scratch_of(root: Path | str) -> Iterator[Path]:
+    """Yield where scratch may stand: under a tape's root; for an address, in a directory of its own for a while."""
+    if isinstance(root, Path):
+        yield root
+        return
+    with TemporaryDirectory(prefix="fixtape-") as path:
+        yield Path(path)
 
 
 def _tables(names: Iterable[str]) -> tuple[str, ...]:

@@ -43,14 +43,18 @@ class Quarantine:
         self.count = 0
         self._software, self._at = software, at
 
-    def move(self, path: Path, why: str, **fields: str | int | None) -> Path:
-        """Set a file or a directory aside; return where it is now. Errors: OSError."""
+    def move(self, path: Path, why: str, *, source: Path | None = None, **fields: str | int | None) -> Path:
+        """Set a file or a directory aside; return where it is now. Errors: OSError.
+
+        source: where its bytes are instead, under the root too: of an object, a copy that was made of it.
+        """
+        source = source or path
         target = self._free(path, "")
         ensure_directory(target.parent)
         self._reason(target, path, why, fields)
-        path.rename(target)  # One file system: both are under the root.
+        source.rename(target)  # One file system: both are under the root.
         sync_directory(target.parent)
-        sync_directory(path.parent)
+        sync_directory(source.parent)
         self.count += 1
         return target
 

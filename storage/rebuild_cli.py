@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from capture.cli_support import EXIT_FINDINGS, UtcDate, escaped, reporting_errors
+from capture.cli_support import EXIT_FINDINGS, Place, UtcDate, escaped, reporting_errors
 from capture.wire.values import compact_utc
 from storage.executor_cli import executor_of, executor_options
 
 if TYPE_CHECKING:
     from storage.rebuild import RebuildReport
     from storage.restore import RestoreReport
+    from storage.stores import Store
 
 
 @click.command()
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--into",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Directory of the lake to make.  [default: ROOT/lake]",
+    type=Place(exists=False),
+    help="Directory, or s3://BUCKET/PREFIX, of the lake to make.  [default: where the lake of ROOT is]",
 )
 @click.option("--date", type=UtcDate(), metavar="YYYY-MM-DD", help="Only this UTC date of receive_ns.")
 @click.option("--table", help="Only this table.")
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 @reporting_errors
 def rebuild(
     root: Path,
-    into: Path | None,
+    into: Path | str | None,
     date: str | None,
     table: str | None,
     symbol: str | None,
@@ -67,21 +68,27 @@ def rebuild(
     from storage.cli import software
     from storage.journal.blocks import segment_bytes
     from storage.journal.segments import segment_paths
+    from storage.lake_place import place_of, refuse_taken
+    from storage.places import store_of
     from storage.quarantine import Quarantine
     from storage.rebuild import Selection
     from storage.rebuild import rebuild as rebuild_lake
     from storage.restore import restore
     from storage.schemas import TABLES
-    from storage.tape_layout import JOURNAL, LAKE, locked
+    from storage.stores import LocalStore
+    from storage.tape_layout import JOURNAL, locked
 
-    lake = into or root / LAKE
-    if (lake / JOURNAL).is_dir():
-        raise click.UsageError(f"{lake} is the root of a tape; name a lake within or beside it")
+    place = place_of(root)
+    lake = place.store if into is None else store_of(into)
+    if isinstance(lake, LocalStore) and (lake.path / JOURNAL).is_dir():
+        raise click.UsageError(f"{lake.path} is the root of a tape; name a lake within or beside it")
     if table is not None and table not in TABLES:
         raise click.UsageError(f"no table {table!r}; use one of {', '.join(TABLES)}")
-    in_place = lake.resolve() == (root / LAKE).resolve()
+    in_place = _same(lake, place.store)
     if in_place and symbol is not None:
         raise click.UsageError("--symbol writes a part of each file, so it needs a lake of its own: add --into")
+    if not in_place:
+        refuse_taken(lake)
     journal = root / JOURNAL if (root / JOURNAL).is_dir() else root
     total = sum(map(segment_bytes, segment_paths(journal)))
     restored = None
@@ -90,6 +97,8 @@ def rebuild(
         locked(root, doing="rebuild") if in_place else nullcontext(),
         Progress(console=Console(stderr=True), transient=True) as bar,
     ):
+        if in_place:
+            place.claim()
         task = bar.add_task("rebuilding", total=total)
         report = rebuild_lake(
             journal,
@@ -104,13 +113,22 @@ def rebuild(
             task = bar.add_task("restoring", total=None)
             quarantine = Quarantine(root, software=software(), at=compact_utc(time.time_ns()))
             tables = frozenset(TABLES if table is None else (table,))
-            restored = restore(root, quarantine, tables=tables, date=date)
-    _print(report, lake, restored)
+            restored = restore(root, quarantine, tables=tables, date=date, lake=lake)
+    _print(report, lake.location, restored)
     if report.damages or report.incomplete or (restored is not None and restored.failed):
         sys.exit(EXIT_FINDINGS)
 
 
-def _print(report: "RebuildReport", lake: Path, restored: "RestoreReport | None") -> None:
+def _same(one: "Store", other: "Store") -> bool:
+    """Return whether two stores are one place."""
+    from storage.stores import LocalStore
+
+    if isinstance(one, LocalStore) and isinstance(other, LocalStore):
+        return one.path.resolve() == other.path.resolve()
+    return one.location == other.location
+
+
+def _print(report: "RebuildReport", lake: str, restored: "RestoreReport | None") -> None:
     held = f", {report.batches_held} of them there already" if report.batches_held else ""
     click.echo(f"journal    {report.records:,} records of {report.runs} runs, {report.received_bytes:,} bytes received")
     click.echo(f"checksums  {report.verified:,} of {report.verified + report.mismatches:,} verified")

@@ -15,9 +15,11 @@ from pathlib import Path
 from storage.errors import LakeDamaged
 from storage.log_story import Add, LogStory, read_story
 from storage.merging import Merge
+from storage.places import lake_store
 from storage.rebuild import rebuild
 from storage.schemas import TABLES
-from storage.tape_layout import JOURNAL, LAKE, SCRATCH
+from storage.stores import LocalStore, Store
+from storage.tape_layout import JOURNAL, SCRATCH
 from storage.verify import REMEDY_FILE, Finding, Scope
 
 REMEDY: str = "if the journal verifies, set the lake aside and make it again: fixtape rebuild ROOT"
@@ -33,14 +35,16 @@ def rederive(root: Path, scope: Scope, *, software: str, progress: Callable[[int
     try:
         rebuild(root / JOURNAL, scratch, software=software, progress=progress)
         for table in TABLES:
-            yield from _compare(root / LAKE, scratch, table, scope, scratch / "merge")
+            sides = lake_store(root).below(table), LocalStore(scratch / table)
+            yield from _compare(sides, table, scope, scratch / "merge")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _compare(lake: Path, made: Path, table: str, scope: Scope, scratch: Path) -> Iterator[Finding]:
-    story = read_story(lake / table)
-    here, there = _by_date(story, scope), _by_date(read_story(made / table), scope)
+def _compare(sides: tuple[Store, Store], table: str, scope: Scope, scratch: Path) -> Iterator[Finding]:
+    """Yield where a table of the lake, the first of two stores, has other rows than the one made anew."""
+    story = read_story(sides[0])
+    here, there = _by_date(story, scope), _by_date(read_story(sides[1]), scope)
     for date in sorted((here.keys() | there.keys()) - story.dropped):
         ours, theirs = here.get(date, []), there.get(date, [])
         if {add.path for add in ours} == {add.path for add in theirs}:
@@ -51,7 +55,8 @@ def _compare(lake: Path, made: Path, table: str, scope: Scope, scratch: Path) ->
             yield Finding(where, "rows", f"{counts[1]} by the journal", f"{counts[0]}", REMEDY)
             continue
         try:
-            if not _same(table, (_paths(lake / table, ours), _paths(made / table, theirs)), scratch):
+            files = _paths(sides[0], ours, scratch / "copies"), _paths(sides[1], theirs, scratch)
+            if not _same(table, files, scratch):
                 yield Finding(where, "rows", f"the {counts[1]} of the journal", "others", REMEDY)
         except (LakeDamaged, FileNotFoundError) as error:
             yield Finding(where, "rows", f"the {counts[1]} of the journal", str(error), REMEDY_FILE)
@@ -65,9 +70,9 @@ def _by_date(story: LogStory, scope: Scope) -> dict[str, list[Add]]:
     return found
 
 
-def _paths(table_path: Path, adds: list[Add]) -> list[Path]:
+def _paths(store: Store, adds: list[Add], scratch: Path) -> list[Path]:
     ordered = sorted(adds, key=lambda add: (add.lowest.get("receive_ns", 0), add.path))
-    return [table_path / add.path for add in ordered]
+    return [store.copy_of(add.path, scratch) for add in ordered]
 
 
 def _same(table: str, files: tuple[list[Path], list[Path]], scratch: Path) -> bool:

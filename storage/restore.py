@@ -22,14 +22,14 @@ from storage.batcher import Batch
 from storage.commits import TableLog
 from storage.compaction import level
 from storage.errors import LakeDamaged
-from storage.files import LEVEL_DENSE, WrittenFile, digits_of_name, file_digits, label_of_name, write_file
+from storage.files import HASH_DIGITS, LEVEL_DENSE, WrittenFile, digits_of_name, label_of_name, write_file
 from storage.log_entries import RemovedFile
 from storage.log_story import Add, LogStory, read_story
 from storage.merging import Merge
 from storage.quarantine import Quarantine
 from storage.remake import UNKNOWN, BatchFile, Reasons, batch_file, remake
 from storage.schemas import TABLES
-from storage.stores import ensure_directory, sync_directory
+from storage.stores import LocalStore, Store
 from storage.tape_layout import LAKE, SCRATCH
 
 _MS_NS = 1_000_000
@@ -67,14 +67,16 @@ def restore(
     tables: frozenset[str] = frozenset(TABLES),
     date: str | None = None,
     progress: Callable[[int], None] | None = None,
+    lake: Store | None = None,
 ) -> RestoreReport:
     """Restore the files of a tape's lake, of some tables and one date, or all. The caller holds the tape's lock.
 
-    Errors: OSError; JournalDamaged, JournalTooNew, JournalUnreadable.
+    lake: where it stands; beside the journal if not given.
+    Errors: OSError; StoreError; JournalDamaged, JournalTooNew, JournalUnreadable.
     """
     report = RestoreReport()
     scratch = root / SCRATCH / "restore"
-    restoration = _Restoration(root / LAKE, scratch, report)
+    restoration = _Restoration(root, LocalStore(root / LAKE) if lake is None else lake, scratch, report)
     for table in TABLES:
         if table in tables:
             restoration.look(table, date, quarantine, progress)
@@ -96,9 +98,9 @@ class _Restoration:
     needed: files of batches that are to be made from the journal.
     """
 
-    def __init__(self, lake: Path, scratch: Path, report: RestoreReport) -> None:
+    def __init__(self, root: Path, lake: Store, scratch: Path, report: RestoreReport) -> None:
         self.needed: list[BatchFile] = []
-        self._lake, self._scratch, self._report = lake, scratch, report
+        self._root, self._lake, self._scratch, self._report = root, lake, scratch, report
         self._stories: dict[str, LogStory] = {}
         self._batches: dict[tuple[str, str], _Wanted] = {}
         self._compacted: list[_Wanted] = []
@@ -108,16 +110,19 @@ class _Restoration:
         self, table: str, date: str | None, quarantine: Quarantine, progress: Callable[[int], None] | None
     ) -> None:
         """Find what is broken of a table, set it aside, and see what it takes to make it again. Errors: OSError."""
-        story = self._stories[table] = read_story(self._lake / table)
+        store = self._lake.below(table)
+        story = self._stories[table] = read_story(store)
         for add in story.live.values():
             if date not in (None, add.date):
                 continue
             self._report.files += 1
-            path = self._lake / table / add.path
-            if path.exists():
-                if _is_whole(path):
-                    continue
-                quarantine.move(path, "its bytes are not those that its name states")
+            digits = _digits(store, add.path)
+            if digits == digits_of_name(add.path):
+                continue
+            if digits:
+                damaged = store.copy_of(add.path, self._scratch / "damaged" / table)
+                known_as = self._root / LAKE / table / add.path
+                quarantine.move(known_as, "its bytes are not those that its name states", source=damaged)
             item = _Wanted(table, add)
             self._report.failed[item.place] = UNKNOWN
             if level(add.path):
@@ -136,9 +141,10 @@ class _Restoration:
             if file is not None:
                 self.needed.append(file)
             return
+        store = self._lake.below(table)
         for name in self._inputs(table, path):
-            if _is_whole(self._lake / table / name):
-                self._had[table, name] = self._lake / table / name
+            if _digits(store, name) == digits_of_name(name):
+                self._had[table, name] = store.copy_of(name, self._scratch / "copies" / table)
             else:
                 self._need(table, name)
 
@@ -193,10 +199,7 @@ class _Restoration:
 
     def _put(self, item: _Wanted, made: WrittenFile, at_ns: int) -> None:
         """Give a file that was made again its place. Errors: OSError, CommitConflict."""
-        final = self._lake / item.table / made.path
-        ensure_directory(final.parent)
-        (self._scratch / item.table / made.path).rename(final)
-        sync_directory(final.parent)
+        self._lake.below(item.table).adopt(self._scratch / item.table / made.path, made.path)
         if made.path != item.add.path:
             self._replace(item, made, at_ns)
         self._report.restored.append(item.place)
@@ -204,7 +207,7 @@ class _Restoration:
 
     def _replace(self, item: _Wanted, made: WrittenFile, at_ns: int) -> None:
         """Have a table list a file instead of the one that is lost. Errors: OSError, CommitConflict."""
-        log = TableLog.open(self._lake / item.table, item.table)
+        log = TableLog.open(self._lake.below(item.table), item.table)
         assert log is not None, "a file is wanted because its log names it"
         lost = RemovedFile(item.add.path, item.add.date, item.add.size)
         as_of = log.listing().version
@@ -212,6 +215,9 @@ class _Restoration:
         self._report.replaced.append(item.place)
 
 
-def _is_whole(path: Path) -> bool:
-    """Return whether a file is there and has the bytes that its name states. Errors: OSError."""
-    return path.exists() and file_digits(path) == digits_of_name(path.name)
+def _digits(store: Store, name: str) -> str:
+    """Return the digits of a file's content; empty where it is not there. Errors: OSError."""
+    try:
+        return store.sha256(name)[:HASH_DIGITS]
+    except FileNotFoundError:
+        return ""

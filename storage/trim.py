@@ -14,7 +14,7 @@ A segment goes where all of this holds, and is kept, with the reason, where anyt
    by block.
 """
 
-import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.errors import JournalUnwritable
+from storage.files import digits_of_name
 from storage.journal.blocks import Source
 from storage.journal.census import Census, take_census
 from storage.journal.parts import remove_parts
@@ -38,7 +39,6 @@ from storage.pipeline import RECORDER
 from storage.schemas import TABLE_LAST, TABLES
 from storage.stores import sync_directory
 
-HASH_BYTES: Final = 2**20
 MESSAGES: Final = "messages"
 _PLACE: Final = ["segment", "segment_offset"]
 
@@ -64,8 +64,8 @@ class _LakeProof:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._files = {table: lake.files(table) for table in TABLES}
-        self._proven: dict[Path, str] = {}  # What is wrong with it; empty where nothing is.
-        self._places: dict[Path, pa.Table] = {}
+        self._proven: dict[str, str] = {}  # By its place, what is wrong with it; empty where nothing is.
+        self._places: dict[str, pa.Table] = {}
 
     def files_within(self, table: str, begin_ns: int, end_ns: int) -> list[FileInfo]:
         """Return the files of a table that may hold rows of a time."""
@@ -81,16 +81,16 @@ class _LakeProof:
         return count
 
     def _prove_file(self, info: FileInfo, table: str) -> None:
-        if info.path not in self._proven:
-            self._proven[info.path] = self._fault(info, table)
-        if self._proven[info.path]:
-            raise _Unproven(f"{table}/{info.path.parent.name}/{info.path.name}: {self._proven[info.path]}")
+        if info.place not in self._proven:
+            self._proven[info.place] = self._fault(info, table)
+        if self._proven[info.place]:
+            raise _Unproven(f"{table}/{info.name}: {self._proven[info.place]}")
 
     def rows_of(self, segment: str, begin_ns: int, end_ns: int) -> Counter[int]:
         """Return how many rows of messages name each block of a segment."""
         found: Counter[int] = Counter()
         for info in self.files_within(MESSAGES, begin_ns, end_ns):
-            places = self._places[info.path]
+            places = self._places[info.place]
             mine = places.filter(pc.equal(places["segment"], segment))
             found.update(mine["segment_offset"].to_pylist())
         return found
@@ -127,7 +127,7 @@ class _LakeProof:
             except _Unproven as fault:
                 damaged = damaged or fault
                 continue
-            values = pq.read_table(info.path, columns=[column], partitioning=None)[column]
+            values = pq.read_table(info.parquet(), columns=[column], partitioning=None)[column]
             if pc.any(pc.is_in(values, wanted)).as_py():
                 return True
         if damaged is not None:
@@ -136,19 +136,17 @@ class _LakeProof:
 
     def _fault(self, info: FileInfo, table: str) -> str:
         """Return what is wrong with a file; keep of messages where they say that they are from."""
-        digest = info.path.stem.rpartition("-")[2]
-        hashed = hashlib.sha256()
+        digest = digits_of_name(info.name)
         try:
-            with info.path.open("rb") as file:
-                while data := file.read(HASH_BYTES):
-                    hashed.update(data)
-            size = info.path.stat().st_size
+            sha256 = info.store.sha256(info.name)
+            with info.store.open(info.name) as file:
+                size = file.seek(0, os.SEEK_END)
             if size != info.size:
                 return f"expected {info.size} bytes, received {size}"
-            if not digest or not hashed.hexdigest().startswith(digest):
-                return f"expected SHA-256 {digest}, received {hashed.hexdigest()}"
+            if not digest or not sha256.startswith(digest):
+                return f"expected SHA-256 {digest}, received {sha256}"
             rows, places = 0, []
-            with pq.ParquetFile(info.path, page_checksum_verification=True) as parquet:
+            with pq.ParquetFile(info.parquet(), page_checksum_verification=True) as parquet:
                 for group in range(parquet.num_row_groups):
                     read = parquet.read_row_group(group)
                     rows += read.num_rows
@@ -159,7 +157,7 @@ class _LakeProof:
         if rows != info.rows:
             return f"expected {info.rows} rows, received {rows}"
         if places:
-            self._places[info.path] = pa.concat_tables(places)
+            self._places[info.place] = pa.concat_tables(places)
         return ""
 
 

@@ -42,6 +42,7 @@ from storage.stores import LocalStore, Store, store_at
 
 REMEDY_FILE: Final = "make it again: fixtape rebuild ROOT"
 REMEDY_COPY: Final = "send it again: fixtape push TAPE TARGET --again"
+REMEDY_OBJECT: Final = f"if it was pushed, {REMEDY_COPY}; if it was recorded, {REMEDY_FILE}"
 REMEDY_LOG: Final = "set it aside and make it again: fixtape recover ROOT, then fixtape rebuild ROOT"
 REMEDY_ROWS: Final = "hold it against the journal: fixtape verify ROOT --rederive"
 
@@ -186,7 +187,7 @@ def _verify_as_read(store: Store, table: str, story: LogStory) -> Iterator[Findi
 
 
 def _verify_file(store: Store, table: str, add: Add, scope: Scope, checked: Checked) -> Iterator[Finding]:
-    where, remedy = f"{table}/{add.path}", REMEDY_FILE if isinstance(store, LocalStore) else REMEDY_COPY
+    where, remedy = f"{table}/{add.path}", REMEDY_FILE if isinstance(store, LocalStore) else REMEDY_OBJECT
     try:
         with store.open(add.path) as opened:
             size = opened.seek(0, os.SEEK_END)

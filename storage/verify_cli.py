@@ -36,7 +36,8 @@ def verify(root: Path | str, date: str | None, form: str, *, quick: bool, rederi
     One line a finding: what, where, expected, received, what to do; exit code 3 if there are any. --quick takes seconds
     a day and is for every day; without it every byte is read, the journal's too, which is for every month. Nothing of
     the tape is changed, and a recorder may be at work; --rederive needs room for a second lake under ROOT meanwhile.
-    Of a tape at s3://BUCKET/PREFIX the logs, the files and, without --quick, the sums of segments are checked.
+    Of a tape that was pushed to s3://BUCKET/PREFIX the logs, the files and, without --quick, the sums of segments are
+    checked; of a lake that a recorder has there, all but its journal.
 
     \b
     Examples:
@@ -76,27 +77,24 @@ def _findings(
     root: Path | str, scope: "Scope", checked: "Checked", progress: Callable[[int], None], *, again: bool
 ) -> "Iterator[Finding]":
     from storage.cli import software
-    from storage.places import store_of
+    from storage.lake_place import is_taken
+    from storage.places import lake_store, store_of
     from storage.push_journal import verify_sums
     from storage.rederive import rederive
-    from storage.tape_layout import JOURNAL, LAKE
+    from storage.tape_layout import JOURNAL
     from storage.verify import verify_lake
     from storage.verify_journal import verify_segments
     from storage.verify_rows import verify_books, verify_numbers
 
-    if isinstance(root, str):
-        store = store_of(root)
-        inner = store.below(LAKE)
-        yield from verify_lake(store if next(inner.list(), None) is None else inner, scope, checked, progress)
-        if scope.full:
-            yield from verify_sums(store, scope, checked, progress)
-        return
-    lake = root / LAKE if (root / LAKE).is_dir() else root
+    lake = lake_store(root)
     yield from verify_lake(lake, scope, checked, progress)
-    if scope.full:
+    if scope.full and (isinstance(root, Path) or is_taken(lake)):  # What was pushed may be some dates of many.
         yield from verify_numbers(lake, scope, checked)
         yield from verify_books(lake, scope, checked)
-    if (root / JOURNAL).is_dir():
+    if isinstance(root, str):
+        if scope.full:
+            yield from verify_sums(store_of(root), scope, checked, progress)
+    elif (root / JOURNAL).is_dir():
         yield from verify_segments(root, scope, checked)
         if again:
             yield from rederive(root, scope, software=software(), progress=progress)

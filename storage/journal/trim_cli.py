@@ -33,9 +33,8 @@ def trim_journal(root: Path, days: float | None, before_ns: int | None, *, dry_r
       fixtape journal trim ./tape --older-than 30 --dry-run
     """
     from capture import clock
-    from storage.lake import Lake
+    from storage.places import open_lake
     from storage.status import bytes_text
-    from storage.tape_layout import LAKE
     from storage.trim import trim
 
     if (days is None) == (before_ns is None):
@@ -43,7 +42,7 @@ def trim_journal(root: Path, days: float | None, before_ns: int | None, *, dry_r
     now_ns = clock.read().wall_ns
     limit_ns = before_ns if before_ns is not None else now_ns - int((days or 0) * DAY_NS)
     count = size = kept = 0
-    for outcome in trim(root, Lake.open(root / LAKE), before_ns=limit_ns, now_ns=now_ns, dry_run=dry_run):
+    for outcome in trim(root, open_lake(root), before_ns=limit_ns, now_ns=now_ns, dry_run=dry_run):
         if outcome.kept:
             kept += 1
             click.echo(f"{outcome.segment}: kept: {outcome.kept}", err=True)

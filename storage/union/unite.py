@@ -18,6 +18,8 @@ from typing import Final
 from storage.batches import DAY_NS
 from storage.errors import MergeRefused
 from storage.lake import Lake
+from storage.places import lake_store
+from storage.stores import LocalStore
 from storage.tape_layout import JOURNAL, LAKE, LOCK, locked, make_root
 from storage.union.day import Day, date_ns, messages_of
 from storage.union.state import Saved, forget_before, load, save
@@ -114,7 +116,13 @@ def _own_lake(into: Path) -> Lake:
 
 def _opened(root: Path) -> Lake:
     """Return the lake of a recorder. Errors: MergeRefused, and those of `Lake.open`."""
-    lake = Lake.open(root / LAKE if (root / LAKE).is_dir() else root)
+    store = lake_store(root)
+    if not isinstance(store, LocalStore):
+        raise MergeRefused(
+            f"{root}: its lake is at {store.location}, and a merge reads the disk; make one there for it:"
+            f" fixtape rebuild {root} --into DIRECTORY, and name that"
+        )
+    lake = Lake.open(store)
     if lake.is_united:
         raise MergeRefused(f"{root}: a merge made this lake; only the lakes of recorders can be merged")
     return lake
