@@ -93,6 +93,7 @@ def test_missing_file_is_told(tmp_path: Path) -> None:
         ("market.depth = 20", "market.depth is 20; use one of 10, 25, 100, 500 or 1000"),
         ("market.depth = 1", "market.depth is 1; use one of 10"),
         ("market.level = 1", "market.level is 1; use 2 (price levels) or 3 (single orders)"),
+        ("storage.lake = '/srv/lake'", "storage.lake is '/srv/lake'; use s3://BUCKET/PREFIX"),
         ("storage.batch_s = 7", "storage.batch_s is 7; use a divisor of 86400"),
         ("storage.batch_s = 0", "storage.batch_s is 0"),
         ("storage.fsync_ms = 0", "storage.fsync_ms is 0; use 1 to 60000"),

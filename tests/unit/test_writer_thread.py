@@ -9,6 +9,7 @@ import pytest
 
 from capture.columns import Columns
 from storage.batcher import Batch
+from storage.errors import StoreDenied, StoreUnreachable
 from storage.lake import BatchReport
 from storage.writer_thread import WriterThread
 
@@ -38,6 +39,8 @@ class Refusing:
         OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
         OSError(errno.EMFILE, os.strerror(errno.EMFILE)),
         RuntimeError("Generic LocalFileSystem error: No space left on device (os error 28)"),
+        StoreUnreachable("s3://bucket/lake", "no answer"),
+        StoreDenied("s3://bucket/lake", "the store answers ExpiredToken"),
     ],
 )
 def test_a_batch_without_room_is_tried_again_and_told_as_such(error):
