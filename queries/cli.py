@@ -129,7 +129,7 @@ def silence_command(
 
     Numbered heartbeats and messages prove that nothing between them is missing, so a second without a message is
     evidence of silence. Unknown are the seconds after a session's last number, those of a gap that was not sent again,
-    and those in which a symbol's book did not stand.
+    and those in which a symbol's book did not stand. Of a merged tape nothing can be told: ask the two it was made of.
 
     \b
     Example:
@@ -137,6 +137,9 @@ def silence_command(
     """
     with opened_tape(root, leave_out_damaged=leave_out_damaged) as tape:
         emit(tape.silence(symbol, start, end, totals=totals), form, limit=limit, columns=SILENCE_SHOWN)
+        if tape.is_united:
+            text = "a merged tape has no session whose numbers prove silence: ask the two tapes that it was made of"
+            click.echo(f"fixtape: {text}", err=True)
 
 
 def _print_book(book: BookAt, form: Format) -> None:

@@ -27,7 +27,7 @@ from queries.statements import statement
 from queries.times import Window
 from storage.lake import FileInfo
 from storage.ranged import dataset
-from storage.schemas import LEVELS, SCHEMAS, TABLE_LAST
+from storage.schemas import LEVELS, SCHEMAS, SIGHTINGS, TABLE_LAST
 from storage.stores import LocalStore
 
 FIRST_FILES: Final = 8  # How many of the newest files a backward search reads first; each further step doubles it.
@@ -142,6 +142,11 @@ class Engine:
         """Close the database, and with it every relation not read yet."""
         self._in_raw.close()
         self._connection.close()
+
+    @property
+    def is_united(self) -> bool:
+        """Whether the tape was merged of two recorders': its messages are of one session that nobody held."""
+        return bool(self.listed.get(SIGHTINGS))
 
     def files(self, table: str, *, start_ns: int, end_ns: int, symbol: str | None = None) -> list[FileInfo]:
         """Return the files of a table that can hold a row of a window, and of a symbol if one is given."""

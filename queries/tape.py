@@ -370,6 +370,11 @@ class Tape:
         files = self._engine.files("messages", start_ns=0, end_ns=NS_MAX)
         return self._engine.ask("coverage", {"messages": files}, {})
 
+    @property
+    def is_united(self) -> bool:
+        """Whether it was merged of two recorders' tapes: `silence` then answers nothing."""
+        return self._engine.is_united
+
     def silence(
         self, symbol: str | None = None, start: Time | None = None, end: Time | None = None, *, totals: bool = False
     ) -> duckdb.DuckDBPyRelation:
@@ -377,7 +382,8 @@ class Tape:
 
         Active: something came, and nothing that was sent is missing. Quiet: nothing was sent, proven by the numbers of
         what came later. Unknown: anything may be missing. Of a symbol, its book must stand as well.
-        totals: seconds of each state and session instead of runs. Errors: as `changes`.
+        totals: seconds of each state and session instead of runs. Of a merged tape there is nothing to tell: ask the
+            tapes of the recorders. Errors: as `changes`.
         """
         bounds = window(start, end)
         if symbol is not None:

@@ -19,5 +19,5 @@ QUIET_SECONDS: Final = 10  # A shorter silence is no part of a story.
 def why(engine: Engine, symbol: str, bounds: Window) -> duckdb.DuckDBPyRelation:
     """Return the lines of a window's story, by time."""
     _, parameters, tables, around = silence_sources(engine, symbol, bounds)
-    parameters = {**parameters, "quiet_seconds": QUIET_SECONDS}
+    parameters = {**parameters, "quiet_seconds": QUIET_SECONDS, "is_united": engine.is_united}
     return engine.ask("why", {"messages": around}, parameters, parts=SILENCE_PARTS, tables=tables)

@@ -1,5 +1,6 @@
 -- Stretches in which books were not to be believed, those of one cause together: what it was, whether and how they were
--- mended, how many symbols, from when to when, and how long they lasted added up.
+-- mended, how many symbols, from when to when, and how long they lasted added up. Of a merged tape its own books count,
+-- not those of the recorders, whose events are there too.
 SELECT
     cause,
     bool_and(is_mended) AS is_mended,
@@ -17,7 +18,7 @@ FROM (
             symbol, session_id, receive_ns, msg_seq_num, text,
             least(coalesce(from_ns, receive_ns), receive_ns) AS from_ns
         FROM events
-        WHERE kind IN ('mismatch', 'suspect') AND symbol IS NOT NULL
+        WHERE kind IN ('mismatch', 'suspect') AND symbol IS NOT NULL AND (NOT $is_united OR session_id = 'merged')
     ),
     healed AS (
         SELECT
@@ -25,7 +26,7 @@ FROM (
             coalesce(text = 'by resend', false) AS by_resend,
             least(coalesce(from_ns, receive_ns), receive_ns) AS from_ns
         FROM events
-        WHERE kind = 'healed' AND symbol IS NOT NULL
+        WHERE kind = 'healed' AND symbol IS NOT NULL AND (NOT $is_united OR session_id = 'merged')
     )
     -- The first fall of a stretch is its cause; without one it was the end of the connection.
     SELECT
@@ -65,7 +66,7 @@ FROM (
         arg_min(falls.msg_seq_num, falls.receive_ns) AS msg_seq_num,
         min(falls.receive_ns) AS cause_ns,
         min(falls.from_ns) AS from_ns,
-        least(max(ended.end_ns), $until_ns) AS to_ns,
+        CASE WHEN $is_united THEN $until_ns ELSE least(max(ended.end_ns), $until_ns) END AS to_ns,
         false AS is_mended,
         false AS by_resend
     FROM falls

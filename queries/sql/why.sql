@@ -62,7 +62,7 @@ FROM (
             min(receive_ns // 1000000 - sending_ms) AS least_ms,
             quantile_disc(receive_ns // 1000000 - sending_ms, 0.5) AS median_ms,
             max(receive_ns // 1000000 - sending_ms) AS most_ms,
-            count(*) FILTER (receive_ns < ns_before) AS steps,
+            count(*) FILTER (receive_ns < ns_before AND NOT $is_united) AS steps,
             count(*) FILTER (flags & 8 <> 0) AS bad_times
         FROM (
             SELECT *, lag(receive_ns) OVER (PARTITION BY session_id ORDER BY msg_seq_num) AS ns_before
@@ -92,7 +92,7 @@ FROM (
                 lead(from_ns) OVER (ORDER BY from_ns, to_ns) AS next_ns
             FROM recorded
         )
-        WHERE next_ns > reached_ns
+        WHERE next_ns > reached_ns AND NOT $is_united
     ),
     -- The message that an event is about came with it: a number of ours, as of a subscription, may be another's too.
     own AS (

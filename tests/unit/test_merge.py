@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from two_recorders import BEGIN_NS, SYMBOL, Recorded, Truth
 
+from queries.cli import silence_command
 from queries.tape import Tape
 from storage.commits import TableLog
 from storage.errors import LakeNewer, MergeRefused, MergeStateLost, RootLocked
@@ -282,3 +283,56 @@ def test_late_rows_are_told(tapes: tuple[Path, Path, Truth], tmp_path: Path) -> 
 
     assert done.exit_code == 3
     assert "2026-03-01: a lake has other messages now" in done.stderr
+
+
+def test_silence_says_why_it_is_empty(tapes: tuple[Path, Path, Truth], tmp_path: Path) -> None:
+    """No row, and one line that names who can answer."""
+    a, b, _ = tapes
+    again(a, b, tmp_path / "c")
+
+    merged = CliRunner().invoke(silence_command, [str(tmp_path / "c"), "--symbol", SYMBOL, "--format", "csv"])
+    recorded = CliRunner().invoke(silence_command, [str(a), "--symbol", SYMBOL, "--format", "csv"])
+
+    assert (merged.exit_code, len(merged.stdout.splitlines())) == (0, 1)
+    assert "ask the two tapes" in merged.stderr
+    assert recorded.stderr == ""
+
+
+def test_why_tells_a_merged_tape_without_what_sessions_tell(tapes: tuple[Path, Path, Truth], tmp_path: Path) -> None:
+    """Events of both and messages in runs are there; no time counts as unrecorded, and no clock as gone back."""
+    a, b, _ = tapes
+    again(a, b, tmp_path / "c")
+
+    with Tape(tmp_path / "c") as tape:
+        lines = tape.why(SYMBOL).project("what, says, count").fetchall()
+
+    kinds = {what for what, _, _ in lines}
+    assert {"logon", "merged", "snapshot", "messages", "clock"} <= kinds
+    assert kinds.isdisjoint({"unrecorded", "unknown", "quiet"})
+    assert not [says for what, says, _ in lines if what == "clock" and "back" in says]
+    assert sum(count for what, _, count in lines if what == "messages") == 41
+
+
+def test_quality_judges_the_united_books(tmp_path: Path) -> None:
+    """What each recorder doubted and the other saw is no doubt of the merged tape; what neither saw is, to its end."""
+    got = [GOT] * 40
+    lost_a, lost_b = got.copy(), got.copy()
+    lost_a[20], lost_b[30] = LOST, LOST
+    a, b, _ = pair(tmp_path, lost_a, lost_b)
+    lost_a[36], lost_b[36] = LOST, LOST
+    c, d, _ = pair(tmp_path / "other", lost_a, lost_b)
+
+    found = []
+    for number, roots in enumerate([(a, b), (c, d)]):
+        into = tmp_path / f"merged-{number}"
+        again(*roots, into)
+        with Tape(into) as tape:
+            report = tape.quality("2026-03-01")
+        found.append({check.name: check for check in report.checks})
+
+    whole, holed = found
+    assert [it.findings for it in (whole["suspect"], whole["latency"], whole["files"])] == [(), (), ()]
+    assert "merged of two that tell their seconds" in whole["coverage"].findings[0].text
+    assert [it.text.partition(";")[0] for it in holed["suspect"].findings] == [
+        "neither recorder saw this message right after the one before it"
+    ]

@@ -36,9 +36,8 @@ def run(day: Day) -> Outcome:
     judged = {it.symbol for it in day.coverage}
     others = [symbol for (symbol,) in day.ask("symbols", "messages") if symbol not in judged]
     if others:
-        text = (
-            f"{counted(len(others), 'symbol')} with messages and no session to judge them by: {', '.join(others[:3])}"
-        )
+        why = "of this tape, merged of two that tell their seconds" if day.engine.is_united else "to judge them by"
+        text = f"{counted(len(others), 'symbol')} with messages and no session {why}: {', '.join(others[:3])}"
         found.append(Finding(name, Severity.WARNING, None, day.from_ns, day.until_ns, len(others), text))
     if day.until_ns - day.from_ns < DAY_NS - SECOND_NS:
         text = "the tape holds a part of the day"

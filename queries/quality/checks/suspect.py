@@ -4,7 +4,7 @@ Layer: queries, one check. The question is `sql/quality_suspect.sql`.
 Says: each stretch from a book's last good message to the snapshot that stood it up again, or to the end; those of many
 symbols with one cause are told as one.
 Computed: from the events `mismatch`, `suspect` and `healed`. A connection that ends makes every book of it suspect
-without an event of its own: then `healed` alone tells.
+without an event of its own: then `healed` alone tells. In a merged tape the united books count, not the recorders'.
 Thresholds: none. A stretch that a resend mended and the daily roll-over are info; every other is a warning, and
 `coverage` counts its seconds.
 Source: design section 3.4 and 6.
@@ -25,7 +25,7 @@ def run(day: Day) -> Outcome:
     """Return the stretches, the longest total by symbol in the summary."""
     found, total_ns = [], 0
     for cause, mended, by_resend, symbols, from_ns, to_ns, lasted_ns, session_id, seq in day.ask(
-        "quality_suspect", "events", until_ns=day.until_ns, names=SYMBOLS_TOLD
+        "quality_suspect", "events", until_ns=day.until_ns, names=SYMBOLS_TOLD, is_united=day.engine.is_united
     ):
         planned = by_resend or cause.startswith(_ROLLOVER)
         total_ns += 0 if planned else lasted_ns
