@@ -26,7 +26,6 @@ from queries.row_source import RowSource
 from queries.statements import statement
 from queries.times import Window
 from storage.lake import FileInfo
-from storage.ranged import dataset
 from storage.schemas import LEVELS, SCHEMAS, SIGHTINGS, TABLE_LAST
 from storage.stores import LocalStore
 
@@ -192,7 +191,7 @@ class Engine:
         try:
             for table, of_table in files.items():
                 if of_table and not _in_directory(of_table):
-                    cursor.register(_DATASET.format(table), dataset(table, of_table))
+                    cursor.register(_DATASET.format(table), _dataset(table, of_table))
             for table, rows in tables.items():
                 cursor.register(_GIVEN.format(table), rows)
             with_sources = f"WITH {', '.join(sources)}" if sources else ""
@@ -258,7 +257,7 @@ class Engine:
         for table in SCHEMAS:
             files = self._gate.passed(self.listed[table])
             if files and not _in_directory(files):
-                self._in_raw.from_arrow(dataset(table, files)).create_view(table)
+                self._in_raw.from_arrow(_dataset(table, files)).create_view(table)
             else:
                 cursor.execute(f"CREATE VIEW raw.{table} AS {_listed(table, files)}")
             cursor.execute(f"CREATE VIEW main.{table} AS {_view(table, _FROM_RAW.format(table))}")
@@ -291,6 +290,12 @@ def _kept(table: str) -> str:
     Events are few. Of another table each place reads what it needs alone, and skips the rest by statistics.
     """
     return "MATERIALIZED" if table == TABLE_LAST else "NOT MATERIALIZED"
+
+
+def _dataset(table: str, files: Sequence[FileInfo]) -> Any:
+    from storage.ranged import dataset  # noqa: PLC0415 - pyarrow's datasets, of an object store alone
+
+    return dataset(table, files)
 
 
 def _paths(files: Sequence[FileInfo]) -> list[str]:

@@ -24,7 +24,7 @@ from storage.files import WrittenFile
 from storage.log_entries import VERSION_KEY, EntryFacts, RemovedFile, change, creation, read_entry
 from storage.object_errors import as_ours
 from storage.schemas import SCHEMA_VERSION
-from storage.stores import Store, store_at
+from storage.stores import LocalStore, Store, store_at
 
 CHECKPOINT_COMMITS: Final = 100  # Entries of the log that a reader parses one by one, at most.
 COMMIT_TRIES_LIMIT: Final = 1000  # Entries of others that one commit lets pass before it.
@@ -204,13 +204,19 @@ class TableLog:
         except (OSError, ValueError, DeltaError) as error:
             raise LakeDamaged(self.store.location, f"version {version} unreadable, {_first_line(error)}") from error
 
+    def _is_newest(self, version: int) -> bool:
+        """Return whether no entry follows a version, where that is asked for less than deltalake asks for."""
+        store = self.store
+        return isinstance(store, LocalStore) and not (store.path / entry_name(version + 1)).exists()
+
     def _opened(self) -> DeltaTable:
         """Return the table as it stands now; the caller lets go of it."""
         table, self._table = self._table, None
         try:
             if table is None:
                 return _loaded(self.store)
-            table.update_incremental()
+            if not self._is_newest(table.version()):
+                table.update_incremental()
         except (OSError, DeltaError) as error:
             if self.store.options is None:
                 raise
