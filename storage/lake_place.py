@@ -120,7 +120,7 @@ def refuse_taken(store: Store) -> None:
 def _read(root: Path) -> _Note | None:
     try:
         note = msgspec.json.decode((root / NOTE).read_bytes(), type=_Note)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise LakeDamaged(root / NOTE, f"it does not say where the lake is: {error}") from None

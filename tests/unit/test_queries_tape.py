@@ -60,13 +60,15 @@ def seqs(relation: duckdb.DuckDBPyRelation) -> list[int]:
 
 
 def test_a_tape_opens_by_its_root_or_its_lake(root: Path) -> None:
-    """Both paths are the same tape; another directory is none, and is not made one."""
+    """Both paths are the same tape; another directory or a file is none, and is not made one."""
     for path in (root, root / "lake", str(root)):
         with Tape(path) as tape:
             assert tape.symbols() == [SYMBOL]
     (root / "other").mkdir()
-    with pytest.raises(NotALake, match="no lake here"):
-        Tape(root / "other")
+    (root / "file").write_text("no tape")
+    for path in (root / "other", root / "file"):
+        with pytest.raises(NotALake, match="no lake here"):
+            Tape(path)
     assert list((root / "other").iterdir()) == []
 
 
