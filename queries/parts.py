@@ -1,16 +1,14 @@
 """Questions in parts, answered by several processes or a cluster: books by the hour, exports by symbol and day, checks.
 
-Layer: queries, beside the tape; every part opens the tape for itself, once a process.
+Layer: queries, below the tape; every part opens the lake for itself, once a process.
 Source: design section 11, "beyond one machine".
 Left to others: who does the parts (`storage.executors`).
 
-A part names the tape as it was listed by whoever asks: all parts see the same files, whatever is committed meanwhile.
+A part names the lake as it was listed by whoever asks: all parts see the same files, whatever is committed meanwhile.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -18,36 +16,16 @@ import pyarrow as pa
 from queries.export.formats import export_format
 from queries.export.manifest import Output
 from queries.export.runner import DayPart, Refused
-from queries.replay import schema
+from queries.opening import Opening
+from queries.replay import Replay, every_so_often, schema
 from queries.times import Window
 from storage.executors import Executor
 
 if TYPE_CHECKING:
     from queries.quality.report import Ran
-    from queries.tape import Tape
 
 PART_NS: Final = 3600 * 10**9  # Of a replay: with key frames each batch, a part's own beginning costs little.
 PART_INSTANTS_LIMIT: Final = 100_000  # And so many books at most, which are held until their turn has come.
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How a tape is opened: where, as it was listed at which version, and whether what is damaged is left out."""
-
-    path: Path | str
-    as_of: int | None
-    leave_out_damaged: bool
-
-    def tape(self) -> "Tape":
-        """Return the tape, open as long as this process lives or until another is asked for."""
-        return _opened(self)
-
-
-@lru_cache(maxsize=1)
-def _opened(opening: Opening) -> "Tape":
-    from queries.tape import Tape  # noqa: PLC0415 - a tape knows of parts
-
-    return Tape(opening.path, as_of=opening.as_of, leave_out_damaged=opening.leave_out_damaged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +44,8 @@ class ReplayPart:
 
 def replay_part(part: ReplayPart) -> list[pa.RecordBatch]:
     """Return the record batches of a part."""
-    asked = {"events": True} if part.every_ns is None else {"every": part.every_ns}
-    return list(part.opening.tape().replay(part.symbol, *part.bounds, depth=part.depth, **asked))
+    instants = None if part.every_ns is None else every_so_often(part.bounds, part.every_ns)
+    return list(Replay(part.opening.lake().engine, part.symbol, part.bounds, part.depth, instants))
 
 
 class SplitReplay:
@@ -111,7 +89,7 @@ def replay_windows(bounds: Window, every_ns: int | None) -> Iterator[Window]:
 
 @dataclass(frozen=True, slots=True)
 class ExportPart:
-    """One symbol and day of an export, and how the tape is opened. python: as of `Tape.export`."""
+    """One symbol and day of an export, and how the lake is opened. python: as of `Tape.export`."""
 
     opening: Opening
     day: DayPart
@@ -131,12 +109,12 @@ def export_parts(
 def export_part(part: ExportPart) -> Output | Refused:
     """Return what is made of one part."""
     form = export_format(part.day.form, python=part.python)
-    return part.opening.tape().exporter().day(part.day, form)
+    return part.opening.lake().exporter().day(part.day, form)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckPart:
-    """One check of a day's quality, and how the tape is opened. full: as of `Tape.quality`."""
+    """One check of a day's quality, and how the lake is opened. full: as of `Tape.quality`."""
 
     opening: Opening
     date: str
@@ -154,6 +132,8 @@ def check_parts(executor: Executor, opening: Opening, date: str, full: bool, nam
 
 def check_part(part: CheckPart) -> "Ran":
     """Return what one check comes to."""
-    from queries.quality.report import run_check  # noqa: PLC0415 - it brings the journal's reader
+    from queries.quality.day import Day  # noqa: PLC0415 - they bring the journal's reader
+    from queries.quality.report import run_check  # noqa: PLC0415
 
-    return run_check(part.opening.tape().quality_day(part.date, full=part.full), part.name)
+    lake = part.opening.lake()
+    return run_check(Day(lake.engine, lake.path, part.date, full=part.full), part.name)

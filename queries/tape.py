@@ -5,10 +5,9 @@ Source: design section 7: times are UTC, windows half open, rows by arrival.
 Left to others: rebuilding a book (`queries.books`), printing (`queries.render`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
@@ -19,28 +18,23 @@ import pyarrow as pa
 from queries.bars import EVERY_DEFAULT, Exact, closed, counted_bars, quote_bars, threshold, time_bars
 from queries.books import BookAt, book_at
 from queries.engine import Engine, Limits
-from queries.errors import EmptyWindow, Misused, NotALake, UnknownSymbol
+from queries.errors import EmptyWindow, Misused, UnknownSymbol
 from queries.export.formats import export_format
-from queries.export.runner import Exported, Exporter, Progress
-from queries.file_gate import FileGate
+from queries.export.runner import Exported, Progress
 from queries.holdings import Explained, explained, tables
 from queries.measures import DEFAULTS, measures, require_known
 from queries.measures import Options as MeasureOptions
-from queries.parts import Opening, SplitReplay, check_parts, export_parts
+from queries.opening import OpenLake
+from queries.parts import SplitReplay, check_parts, export_parts
 from queries.replay import Replay, at_times, every_so_often
 from queries.silence import silence
 from queries.sql_session import SqlSession
 from queries.times import MILLISECOND_NS, NS_MAX, Duration, Time, Window, around, as_ns, duration_ns, iso, window
 from queries.why import why
-from storage.errors import LakeMissing
 from storage.executors import Executor
-from storage.lake import FileInfo
-from storage.places import is_address, open_lake
-from storage.schemas import SIGHTINGS, TABLE_LAST, TABLES
-from storage.time_travel import versions_at, versions_at_time
+from storage.schemas import TABLES
 
 if TYPE_CHECKING:
-    from queries.quality.day import Day
     from queries.quality.report import Report
 
 Order = Literal["arrival", "venue"]
@@ -73,33 +67,14 @@ class Tape:
         threads: int | None = None,
         as_of: Time | None = None,
     ) -> None:
-        self.path = path if is_address(path) else Path(path)
-        self._locked = locked
-        self._limits = Limits(memory_limit, threads)
+        limits = Limits(memory_limit, threads)
+        self._opened = OpenLake(path, as_of=as_of, leave_out_damaged=leave_out_damaged, locked=locked, limits=limits)
+        self.path = self._opened.path
         self._known: set[str] = set()
-        self._gate = FileGate(leaves_out=leave_out_damaged)
-        try:
-            self._lake = open_lake(self.path)
-        except LakeMissing as error:
-            raise NotALake(self.path) from error
-        self._leave_out_damaged = leave_out_damaged
-        self._versions = None if as_of is None else self._versions_as_of(as_of)
-        self._engine = Engine(self._list(), self._gate, locked=self._locked, limits=self._limits)
-
-    def _versions_as_of(self, as_of: Time) -> Mapping[str, int]:
-        if isinstance(as_of, int):
-            return versions_at(self._lake, as_of)
-        return versions_at_time(self._lake, as_ns(as_of))
-
-    def _list(self) -> dict[str, list[FileInfo]]:
-        versions = self._versions or {}
-        # `events` marks a batch, so its files are listed first: whatever they tell of is then in the other lists too.
-        return {table: self._lake.files(table, versions.get(table)) for table in (*reversed(TABLES), SIGHTINGS)}
 
     @property
-    def opening(self) -> Opening:
-        """How another process opens this tape, with the same files listed."""
-        return Opening(self.path, self._lake.versions().get(TABLE_LAST), self._leave_out_damaged)
+    def _engine(self) -> Engine:
+        return self._opened.engine
 
     def __enter__(self) -> Self:
         return self
@@ -116,16 +91,14 @@ class Tape:
     @property
     def left_out(self) -> dict[str, str]:
         """Files whose rows an answer was given without, and what is wrong with each."""
-        return self._gate.left_out
+        return self._opened.left_out
 
     def refresh(self) -> None:
         """Take in what was committed since; an answer already given keeps to what it was asked of.
 
         A tape as of another time stays as it was.
         """
-        files = self._list()
-        if files != self._engine.listed:
-            self._engine = Engine(files, self._gate, locked=self._locked, limits=self._limits)
+        self._opened.refresh()
 
     def changes(
         self,
@@ -291,7 +264,7 @@ class Tape:
         Errors: as `replay`; PartFailed.
         """
         bounds, step_ns = self._replayed(symbol, start, end, every, events=events)
-        return SplitReplay(executor, self.opening, symbol, bounds, every_ns=step_ns, depth=depth)
+        return SplitReplay(executor, self._opened.opening, symbol, bounds, every_ns=step_ns, depth=depth)
 
     def _replayed(
         self, symbol: str, start: Time | None, end: Time | None, every: Duration | None, *, events: bool
@@ -335,13 +308,9 @@ class Tape:
         for symbol in wanted:
             self._require(symbol, bounds)
         made = export_format(form, python=python)
-        by = None if executor is None else partial(export_parts, executor, self.opening, python)
-        exporter = replace(self.exporter(), by=by)
+        by = None if executor is None else partial(export_parts, executor, self._opened.opening, python)
+        exporter = replace(self._opened.exporter(), by=by)
         return exporter.run(made, Path(directory), wanted, bounds, depth=depth, force=force, progress=progress)
-
-    def exporter(self) -> Exporter:
-        """Return what exports this tape, as listed."""
-        return Exporter(self._engine, self._lake.versions(), self.path, f"fixtape {version('fixtape')}")
 
     def symbols(self) -> list[str]:
         """Return every symbol that a message was about, sorted."""
@@ -437,14 +406,8 @@ class Tape:
         """
         from queries.quality.report import report  # noqa: PLC0415 - it brings the journal's reader
 
-        by = None if executor is None else partial(check_parts, executor, self.opening, date, full)
+        by = None if executor is None else partial(check_parts, executor, self._opened.opening, date, full)
         return report(self._engine, self.path, date, full=full, by=by)
-
-    def quality_day(self, date: str, *, full: bool = True) -> "Day":
-        """Return a UTC date as every check sees it. Errors: as `quality`."""
-        from queries.quality.day import Day  # noqa: PLC0415 - as above
-
-        return Day(self._engine, self.path, date, full=full)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return the relation of one SELECT over the views; unlocked, of whatever has one.
@@ -456,7 +419,7 @@ class Tape:
 
     def sql_session(self, *, timeout_s: float | None = None) -> SqlSession:
         """Return a connection of the caller's own for statement after statement, each with so many seconds."""
-        return SqlSession(self._engine.cursor(), locked=self._locked, timeout_s=timeout_s)
+        return SqlSession(self._engine.cursor(), locked=self._opened.locked, timeout_s=timeout_s)
 
     def init_script(self) -> str:
         """Return SQL that makes the views and macros in a DuckDB of one's own, over this tape's files as of now."""

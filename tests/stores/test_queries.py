@@ -165,7 +165,7 @@ def far(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tape]:
 
 def test_a_query_reads_the_files_and_row_groups_that_it_needs(server: BucketServer, far: Tape) -> None:
     """Of four files one is opened, and of its eight row groups one is read."""
-    store = far._lake.store
+    store = far._opened.lake.store
     assert isinstance(store, ObjectStore)
     far.trades(SYMBOLS[1], T0, T0 + SECOND).fetchall()  # It has seen the symbol then, in another file.
     server.requests.clear()
@@ -175,7 +175,7 @@ def test_a_query_reads_the_files_and_row_groups_that_it_needs(server: BucketServ
 
     opened = {path for _, path, _ in server.requests if ".parquet" in path}
     read = store.client.counts.bytes - before
-    sizes = {file.name: file.size for file in far._lake.files("trades")}
+    sizes = {file.name: file.size for file in far._opened.lake.files("trades")}
     assert len(found) == 60 * ROWS // 3600 + 1
     assert len(opened) == 1
     assert TAIL_BYTES < read < TAIL_BYTES + max(sizes.values()) / 6
@@ -183,7 +183,7 @@ def test_a_query_reads_the_files_and_row_groups_that_it_needs(server: BucketServ
 
 def test_sql_hands_down_columns_and_filters(far: Tape) -> None:
     """A view over all files reads the ends of all, and beyond them the one column and row group it is asked for."""
-    store = far._lake.store
+    store = far._opened.lake.store
     assert isinstance(store, ObjectStore)
     far.sql("SELECT count(*) FROM trades").fetchall()
     before = store.client.counts.bytes
@@ -192,7 +192,7 @@ def test_sql_hands_down_columns_and_filters(far: Tape) -> None:
     found = far.sql(query.format(T0 + SECOND))
 
     assert found.fetchall() == [(ROWS // 3600 + 1,)]
-    assert store.client.counts.bytes - before < max(file.size for file in far._lake.files("trades")) / 6
+    assert store.client.counts.bytes - before < max(file.size for file in far._opened.lake.files("trades")) / 6
 
 
 def test_a_file_cut_short_is_named_by_its_address(server: BucketServer, bucket: str, place: str) -> None:
