@@ -207,7 +207,7 @@ def _write_whole(changes: Mapping[str, Any], file: io.BytesIO, rows: pa.Table) -
     if required:
         schema = pa.schema([field.with_nullable(rows[field.name].null_count > 0) for field in schema])
     with pq.ParquetWriter(file, schema, **options) as writer:
-        for group in [rows] if group_rows else row_groups(rows):
+        for group in [rows] if group_rows else row_groups(TABLE, rows):
             writer.write_table(group.cast(schema) if required else group, row_group_size=group_rows or len(group))
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.row_order import ROW_GROUP_ROWS, group_rows_limit, row_groups
+from storage.row_order import ROW_GROUP_ROWS, row_groups
 from storage.schemas import (
     PARTITION_COLUMN,
     SCHEMAS,
@@ -155,7 +155,7 @@ def write_parquet(file: object, name: str, parts: Iterable[pa.Table], *, level: 
     """
     with pq.ParquetWriter(file, written_schema(name), **parquet_options(name, level)) as writer:
         for rows in parts:
-            for group in row_groups(rows, group_rows_limit(name)):
+            for group in row_groups(name, rows):
                 writer.write_table(group, row_group_size=len(group))
 
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from storage.digests import RowsDigest
 from storage.errors import LakeDamaged
 from storage.files import digits_of_name, file_digits, write_parquet
-from storage.row_order import conformed, group_ends, group_rows_limit, joined, sorted_rows
+from storage.row_order import conformed, group_ends, group_rows, joined, sorted_rows
 from storage.schemas import written_schema
 from storage.stores import ensure_directory
 
@@ -65,7 +65,7 @@ class Merge:
         """
         runs = list(self._runs())
         counts = [self._counts[symbol] for symbol in sorted(self._counts, key=_symbol_key)]
-        yield from _regrouped(_merged(runs), group_ends(counts, group_rows_limit(self._table)))
+        yield from _regrouped(_merged(runs), group_ends(counts, group_rows(self._table)))
 
     def _runs(self) -> Iterator["_Run"]:
         """Yield sorted stretches: small files joined, in memory where they are the last, and large ones as they are."""
@@ -100,7 +100,7 @@ class Merge:
         ensure_directory(self._scratch)
         self._spilled_count += 1
         path = self._scratch / f"{self._spilled_count:06}.parquet"
-        step = group_rows_limit(self._table) // SCRATCH_PARTS
+        step = group_rows(self._table).limit // SCRATCH_PARTS
         with path.open("xb") as file:
             parts = (joined([rows.slice(begin, step)]) for begin in range(0, len(rows), step))
             write_parquet(file, self._table, parts, level=SCRATCH_LEVEL)

@@ -6,7 +6,7 @@ Left to others: rows out of columns (`storage.batches`), bytes (`storage.files`)
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +15,8 @@ from storage.schemas import SORTED_BY, written_schema
 
 ROW_GROUP_ROWS: Final = 122_880  # At most; as DuckDB cuts its own: a multiple of its vectors, small enough to skip by.
 PROBED_CODES: Final = 8  # Of more, a dictionary's codes are told apart by hashing.
+ALONE: Final = 2  # A symbol with one over this of a group's rows shares none.
+ALONE_MESSAGES: Final = 16
 ROW_GROUP_ROWS_BOOKS: Final = 4_096  # Of `books`, where a row is four lists of up to a thousand levels.
 
 
@@ -132,18 +134,30 @@ def in_order(rows: pa.Table) -> bool:
     return bool(pc.all(pc.or_(rises, pc.and_(same, later))).as_py())
 
 
-def group_rows_limit(name: str) -> int:
-    """Return how many rows a row group of a table has at most."""
-    return ROW_GROUP_ROWS_BOOKS if name == "books" else ROW_GROUP_ROWS
+class GroupRows(NamedTuple):
+    """How many rows a row group of a table has at most, and from how many on a symbol has groups to itself."""
+
+    limit: int
+    alone: int
 
 
-def row_groups(rows: pa.Table, rows_limit: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
-    """Yield sorted rows group by group, each with just the dictionary values that it uses.
+def group_rows(name: str) -> GroupRows:
+    """Return the lengths of row groups of a table.
 
-    A symbol of at least half a group has groups to itself, about equally long; smaller ones that follow each other
-    share one, as each group costs headers, and a dictionary and a window for zstd of its own.
+    Which seconds were silent is asked with every bar and measure, and told from one symbol's times of messages: there a
+    sixteenth of a group is worth its own headers.
     """
-    ends = list(group_ends(_runs(rows["symbol"]), rows_limit))
+    limit = ROW_GROUP_ROWS_BOOKS if name == "books" else ROW_GROUP_ROWS
+    return GroupRows(limit, -(-limit // (ALONE_MESSAGES if name == "messages" else ALONE)))
+
+
+def row_groups(name: str, rows: pa.Table) -> Iterator[pa.Table]:
+    """Yield sorted rows of a table group by group, each with just the dictionary values that it uses.
+
+    Symbols of many rows have groups to themselves, about equally long; smaller ones that follow each other share one,
+    as each group costs headers, and a dictionary and a window for zstd of its own.
+    """
+    ends = list(group_ends(_runs(rows["symbol"]), group_rows(name)))
     if len(ends) == 1:  # As nearly every batch is.
         yield rows
         return
@@ -157,17 +171,17 @@ def _runs(symbols: pa.ChunkedArray) -> list[int]:
     return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
 
 
-def group_ends(runs: Iterable[int], rows_limit: int) -> Iterator[int]:
+def group_ends(runs: Iterable[int], size: GroupRows) -> Iterator[int]:
     """Yield where groups end, given how many rows each symbol has."""
     begin = at = 0
     for run in runs:
-        alone = 2 * run >= rows_limit
-        if at > begin and (alone or at + run - begin > rows_limit):
+        alone = run >= size.alone
+        if at > begin and (alone or at + run - begin > size.limit):
             begin = at
             yield at
         at += run
         if alone:
-            pieces = -(-run // rows_limit)
+            pieces = -(-run // size.limit)
             yield from (begin + run * piece // pieces for piece in range(1, pieces + 1))
             begin = at
     if at > begin:

@@ -114,6 +114,22 @@ def test_a_symbol_of_many_rows_has_row_groups_of_its_own(tmp_path: Path) -> None
     ]
 
 
+def test_a_busy_symbol_has_row_groups_of_messages_of_its_own(tmp_path: Path) -> None:
+    """When its messages came is asked often, so less than half a group is enough."""
+    columns = Columns()
+    for symbol, count in {"A": 3, "B": ROW_GROUP_ROWS // 16, "C": 5, "D": ROW_GROUP_ROWS // 16 - 1}.items():
+        for seq in range(count):
+            add(columns, "messages", symbol=symbol, msg_seq_num=seq)
+    ((_, rows),) = dated_tables(columns.messages, columns.names)
+    written = write_file(tmp_path, "messages", [rows], date="2026-11-22", label=LABEL)
+
+    assert groups_of(tmp_path / written.path) == [
+        (3, "A", "A"),
+        (ROW_GROUP_ROWS // 16, "B", "B"),
+        (ROW_GROUP_ROWS // 16 + 4, "C", "D"),
+    ]
+
+
 def test_row_groups_of_books_are_small(tmp_path: Path) -> None:
     """A row that holds lists counts for many."""
     columns = Columns()
