@@ -104,6 +104,13 @@ class Limits(NamedTuple):
 NO_LIMITS: Final = Limits()
 
 
+class _Database(NamedTuple):
+    """A database; in_raw: a cursor that makes views in `raw`, once the settings are locked too."""
+
+    whole: duckdb.DuckDBPyConnection
+    in_raw: duckdb.DuckDBPyConnection
+
+
 class Engine:
     """One database in memory over one list of files; a later list is another engine.
 
@@ -117,30 +124,43 @@ class Engine:
         self.listed, self._gate = files, gate
         self.rows = RowSource()
         self._lock = Lock()
-        self._has_views = False
+        self._has_views = self._is_closed = False
         self._made: dict[Hashable, object] = {}
-        self._connection = duckdb.connect(":memory:", config={**_SETTINGS, **limits.settings()})
-        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        if sum(map(len, files.values())) <= KEPT_FOOTERS_LIMIT:
-            self._connection.execute("SET GLOBAL parquet_metadata_cache = true")
-        self._connection.execute("CREATE SCHEMA raw")
-        self._connection.execute(";".join(map(statement, MACROS)))
-        self._in_raw = self._connection.cursor()  # Makes views in `raw`, once the settings are locked too.
-        self._in_raw.execute("SET schema = 'raw'")
-        if locked:
-            self._lock_down()
+        self._settings, self._locked = {**_SETTINGS, **limits.settings()}, locked
+        self._database: _Database | None = None
 
-    def _lock_down(self) -> None:
+    def _opened(self) -> "_Database":
+        """Return the database, made with the first statement: a book needs none. The caller holds the lock."""
+        if self._is_closed:
+            raise duckdb.ConnectionException("the tape is closed")
+        if self._database is None:
+            whole = duckdb.connect(":memory:", config=self._settings)
+            whole.execute("SET GLOBAL TimeZone = 'UTC'")
+            if sum(map(len, self.listed.values())) <= KEPT_FOOTERS_LIMIT:
+                whole.execute("SET GLOBAL parquet_metadata_cache = true")
+            whole.execute("CREATE SCHEMA raw")
+            whole.execute(";".join(map(statement, MACROS)))
+            in_raw = whole.cursor()
+            in_raw.execute("SET schema = 'raw'")
+            if self._locked:
+                self._lock_down(whole)
+            self._database = _Database(whole, in_raw)
+        return self._database
+
+    def _lock_down(self, database: duckdb.DuckDBPyConnection) -> None:
         """Leave the lake's files to read, and nothing else outside the database."""
         paths = [path for files in self.listed.values() if _in_directory(files) for path in _paths(files)]
-        self._connection.execute("SET allowed_paths = $paths", {"paths": paths})
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET lock_configuration = true")
+        database.execute("SET allowed_paths = $paths", {"paths": paths})
+        database.execute("SET enable_external_access = false")
+        database.execute("SET lock_configuration = true")
 
     def close(self) -> None:
         """Close the database, and with it every relation not read yet."""
-        self._in_raw.close()
-        self._connection.close()
+        with self._lock:
+            self._is_closed = True
+            if self._database is not None:
+                self._database.in_raw.close()
+                self._database.whole.close()
 
     @property
     def is_united(self) -> bool:
@@ -187,7 +207,7 @@ class Engine:
         sources += [f"{part} AS ({statement(file)})" for part, file in parts.items()]
         lists = {f"{table}_files": _paths(of_table) for table, of_table in files.items() if _in_directory(of_table)}
         with self._lock:
-            cursor = self._connection.cursor()
+            cursor = self._opened().whole.cursor()
         try:
             for table, of_table in files.items():
                 if of_table and not _in_directory(of_table):
@@ -231,9 +251,9 @@ class Engine:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of the caller's own on the views over all files."""
         with self._lock:
-            cursor = self._connection.cursor()
+            cursor = self._opened().whole.cursor()
             if not self._has_views:
-                self._make_views(cursor)
+                self._make_views(cursor, self._opened().in_raw)
                 self._has_views = True
             return cursor
 
@@ -252,12 +272,12 @@ class Engine:
             lines.append(f"CREATE OR REPLACE VIEW main.{table} AS {_view(table, _FROM_RAW.format(table))}")
         return "".join(f"{line.strip().removesuffix(';')};\n" for line in lines)
 
-    def _make_views(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def _make_views(self, cursor: duckdb.DuckDBPyConnection, in_raw: duckdb.DuckDBPyConnection) -> None:
         """Make the views: in `raw` the tables as stored, in `main` as people read them."""
         for table in SCHEMAS:
             files = self._gate.passed(self.listed[table])
             if files and not _in_directory(files):
-                self._in_raw.from_arrow(_dataset(table, files)).create_view(table)
+                in_raw.from_arrow(_dataset(table, files)).create_view(table)
             else:
                 cursor.execute(f"CREATE VIEW raw.{table} AS {_listed(table, files)}")
             cursor.execute(f"CREATE VIEW main.{table} AS {_view(table, _FROM_RAW.format(table))}")

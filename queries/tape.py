@@ -18,7 +18,7 @@ import pyarrow as pa
 from queries.bars import EVERY_DEFAULT, Exact, closed, counted_bars, quote_bars, threshold, time_bars
 from queries.books import BookAt, book_at
 from queries.engine import Engine, Limits
-from queries.errors import EmptyWindow, Misused, UnknownSymbol
+from queries.errors import EmptyWindow, Misused, NoSnapshot, UnknownSymbol
 from queries.export.formats import export_format
 from queries.export.runner import Exported, Progress
 from queries.holdings import Explained, explained, tables
@@ -211,10 +211,12 @@ class Tape:
         """
         assert depth >= 1, "a book has at least one level a side"
         at_ns = None if at is None else as_ns(at)
-        extent = self._engine.extent()
-        self._require(symbol, Window(0, NS_MAX))
-        assert extent is not None, "a lake that knows a symbol has rows"
-        return book_at(self._engine, symbol, extent[1] if at_ns is None else at_ns, depth)
+        extent = self._engine.extent() or (0, 0)
+        try:
+            return book_at(self._engine, symbol, extent[1] if at_ns is None else at_ns, depth)
+        except NoSnapshot:
+            self._require(symbol, Window(0, NS_MAX))  # It may be a symbol that nobody knows.
+            raise
 
     def books(self, symbol: str, times: Iterable[Time], depth: int = 10) -> Replay:
         """Return the books of a symbol as they stood at many moments, by time, in one pass over its rows.

@@ -325,6 +325,16 @@ def test_refresh_keeps_the_database_where_nothing_came_since(root: Path) -> None
         assert tape._engine is not engine
 
 
+def test_a_book_needs_no_database(shared_root: Path) -> None:
+    """It is made with the first statement; one of a tape that is closed makes none."""
+    with Tape(shared_root) as tape:
+        tape.book(SYMBOL)
+        assert tape._engine._database is None
+
+    with pytest.raises(duckdb.ConnectionException, match="the tape is closed"):
+        tape.symbols()
+
+
 def test_a_closed_tape_answers_no_more(shared_root: Path) -> None:
     """What was fetched stays; asking, or reading an answer not fetched yet, is an error of DuckDB's or ours."""
     with Tape(shared_root) as tape:
