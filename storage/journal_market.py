@@ -72,8 +72,10 @@ class _Reader:
         self._framer = Framer()
         self._symbols: dict[str, _Symbol] = {}  # By MDReqID(262), of one connection.
         self._requests: dict[str, MarketDataRequest] = {}
+        self._last_ns = 0
 
     def take(self, record: Record) -> None:
+        self._last_ns = record.at_ns
         match record.kind:
             case RecordKind.OPENED:
                 assert record.connection is not None, "a connection that opened is named"
@@ -93,8 +95,22 @@ class _Reader:
                         for delivery in self._deliveries(item.data, record.at_ns):
                             self._deliver(delivery, record.at_ns)
             case RecordKind.CLOSED | RecordKind.RESET if self._session is not None:
+                self.end()
                 self._session.closed(record.at_ns)
                 self._session = None
+
+    def end(self) -> None:
+        """Take the end of a connection, or of what is read: a book of which nothing came stands as it stood."""
+        begin_ns, streams = self._begin_ns, self._market.recordings.streams
+        if self._session is None or begin_ns is None or self._last_ns < begin_ns:
+            return
+        for md_req_id, it in self._symbols.items():
+            symbol = it.request.symbol
+            if it.book is None or symbol in streams or self._requests.get(md_req_id) is not it.request:
+                continue
+            stream = streams[symbol] = Stream(symbol, began_ns=begin_ns)
+            stream.levels_most = it.request.depth_kept
+            self._keep(stream, it.book.snapshot(0))
 
     def _deliveries(self, frame: bytes, at_ns: int) -> Iterator[Delivery]:
         assert self._session is not None, "bytes are of a connection"
@@ -184,6 +200,7 @@ def market_of(
                 if end_ns is not None and record.at_ns >= end_ns:
                     break
                 reader.take(record)
+        reader.end()
         begin_ns = reader._begin_ns  # noqa: SLF001 - the first that came
     market.left_out |= wanted - market.recordings.streams.keys()
     market.left_out -= market.recordings.streams.keys()

@@ -89,6 +89,20 @@ def test_a_window_begins_with_the_books_as_they_stood(tape: Path, tmp_path: Path
     recorded(market, tmp_path)
 
 
+def test_a_book_of_which_nothing_comes_stands_as_it_stood(tape: Path) -> None:
+    """After the last message the connection still stands, and so does every book: a snapshot each, nothing after it."""
+    with fixtape.open(tape) as it:
+        ((last,),) = it.sql("SELECT max(receive_ns) FROM messages").fetchall()
+        seen = {symbol for (symbol,) in it.sql("SELECT DISTINCT symbol FROM book_changes").fetchall()}
+
+    market = market_of(tape, begin_ns=last + 1)
+
+    streams = market.recordings.streams
+    assert set(streams) == seen
+    assert {len(stream.messages) for stream in streams.values()} == {1}
+    assert market.left_out == set()
+
+
 def test_a_symbol_is_chosen_and_one_that_is_not_there_is_named(tape: Path) -> None:
     """What is asked for and not there is left out by name; nothing at all is an error."""
     market = market_of(tape, symbols=["ETH/USD", "NO/NE"])
